@@ -1,0 +1,84 @@
+package load
+
+import (
+	"fmt"
+
+	"sluice/bench/meter"
+)
+
+// hold opens all tunnels, a few at a time, each with one exchange; lets them
+// rest; measures a window in which nothing happens; and finally asks each tunnel
+// for one more answer, because memory saved by losing tunnels is not saved.
+func (g *generator) hold() (*Result, error) {
+	before, err := g.sample(meter.Full)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.fill(); err != nil {
+		return nil, err
+	}
+	if err := g.runFor(g.opt.Warm); err != nil {
+		return nil, err
+	}
+	first, err := g.sample(meter.Full)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.runFor(g.opt.Window); err != nil {
+		return nil, err
+	}
+	last, err := g.sample(meter.Full)
+	if err != nil {
+		return nil, err
+	}
+	held := g.idle
+	alive, err := g.ask()
+	if err != nil {
+		return nil, err
+	}
+	r := g.result(first, last)
+	r.Units = float64(held)
+	r.Held = &Held{
+		Tunnels: held, Alive: alive, Wakes: last.proxy.Wakes - first.proxy.Wakes,
+		MemoryBefore: before.proxy.Memory, MemoryHeld: first.proxy.Memory,
+	}
+	if held == 0 {
+		return r, fmt.Errorf("no tunnel could be opened (errors: %v)", r.Errors)
+	}
+	return r, nil
+}
+
+// fill dials every slot once, holdAtOnce under way at a time.
+func (g *generator) fill() error {
+	for opened := 0; ; {
+		for ; opened < len(g.conns) && g.pending < holdAtOnce; opened++ {
+			g.dial(opened)
+		}
+		if opened == len(g.conns) && g.pending == 0 {
+			return nil
+		}
+		if err := g.turn(); err != nil {
+			return err
+		}
+	}
+}
+
+// ask sends one more request over each held tunnel and counts the answers.
+func (g *generator) ask() (alive int, err error) {
+	before := g.answers
+	for asked := 0; ; {
+		for ; asked < len(g.conns) && g.pending < holdAtOnce; asked++ {
+			if c := &g.conns[asked]; c.fd >= 0 {
+				g.idle--
+				g.clock()
+				g.send(c)
+			}
+		}
+		if asked == len(g.conns) && g.pending == 0 {
+			return int(g.answers - before), nil
+		}
+		if err := g.turn(); err != nil {
+			return 0, err
+		}
+	}
+}

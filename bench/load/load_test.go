@@ -1,0 +1,167 @@
+package load
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/bench/origin"
+	"sluice/bench/wire"
+)
+
+// startOrigin serves until the test ends and returns its address.
+func startOrigin(t *testing.T) string {
+	t.Helper()
+	stopRead, stopWrite, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := origin.New(origin.Options{Addresses: []string{"127.0.0.1"}, Stop: int(stopRead.Fd())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- o.Serve() }()
+	t.Cleanup(func() {
+		stopWrite.Close()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		o.Close()
+		stopRead.Close()
+	})
+	return fmt.Sprintf("127.0.0.1:%d", o.Port())
+}
+
+func TestModesAgainstTheOrigin(t *testing.T) {
+	target := startOrigin(t)
+	self := []int{os.Getpid()}
+	for _, c := range []struct {
+		mode        Mode
+		connections int
+		size        int
+	}{{Keep, 16, 60}, {Keep, 2, 1 << 20}, {Churn, 16, 60}, {Hold, 200, 60}} {
+		t.Run(fmt.Sprintf("%s-%d", c.mode, c.size), func(t *testing.T) {
+			r, err := Run(Options{
+				Target: target, Mode: c.mode, Connections: c.connections, Size: c.size, Sources: 4,
+				Warm: 50 * time.Millisecond, Window: 200 * time.Millisecond, Watch: self, Origin: self,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Failures() != 0 {
+				t.Errorf("errors: %v", r.Errors)
+			}
+			if r.Units <= 0 || r.Latency == nil || r.Latency.P50 > r.Latency.P999 || r.Wall < 200*time.Millisecond {
+				t.Errorf("implausible result: %+v %+v", r, r.Latency)
+			}
+			if c.mode == Hold && (r.Held.Tunnels != 200 || r.Held.Alive != 200 || r.Held.MemoryHeld <= 0) {
+				t.Errorf("held: %+v", r.Held)
+			}
+			if c.mode != Hold && r.Proxy.Total <= 0 {
+				t.Errorf("no processor time: %+v", r.Proxy)
+			}
+		})
+	}
+}
+
+// TestErrorsAreNamed answers wrongly in every way the generator knows.
+func TestErrorsAreNamed(t *testing.T) {
+	good := string(wire.Answer(60))
+	for want, answer := range map[kind]string{
+		kindStatus:  strings.Replace(good, "200", "503", 1),
+		kindLength:  strings.Replace(good, "Length: 60", "Length: 61", 1),
+		kindContent: good[:len(good)-1] + "!",
+		kindEOF:     good[:len(good)-1],
+		kindHead:    "SSH-2.0-x\r\n\r\n",
+	} {
+		t.Run(string(want), func(t *testing.T) {
+			l, err := net.Listen("tcp4", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go answerAll(l, answer)
+			r, err := Run(Options{Target: l.Addr().String(), Mode: Churn, Connections: 1, Size: 60, Window: 60 * time.Millisecond})
+			if r == nil || r.Latency != nil {
+				t.Fatalf("result %+v, error %v", r, err)
+			}
+			if r.Errors[string(want)] == 0 || len(r.Errors) != 1 {
+				t.Errorf("errors = %v, want only %q", r.Errors, want)
+			}
+		})
+	}
+}
+
+// answerAll gives every connection the same bytes and ends the stream.
+func answerAll(l net.Listener, answer string) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		request := make([]byte, len(wire.Request(60)))
+		if _, err := io.ReadFull(c, request); err == nil {
+			_, _ = io.WriteString(c, answer)
+		}
+		_ = c.Close()
+	}
+}
+
+func TestRefusedConnectionsAreErrors(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := l.Addr().String()
+	l.Close()
+	r, err := Run(Options{Target: target, Mode: Keep, Connections: 2, Size: 60, Window: 10 * time.Millisecond})
+	if err == nil || r.Errors["connect"] < 2 {
+		t.Errorf("result %+v, error %v", r, err)
+	}
+}
+
+func TestFeedAnySplit(t *testing.T) {
+	whole := wire.Answer(60)
+	for cut := range len(whole) {
+		for again := range 2 { // the second time with a learned head
+			k := checker{size: 60}
+			if again == 1 {
+				k.learned = whole[:len(whole)-60]
+			}
+			var a answer
+			if done, bad := k.feed(&a, whole[:cut]); done || bad != kindNone {
+				t.Fatalf("first %d bytes: done %v, bad %q", cut, done, bad)
+			}
+			if done, bad := k.feed(&a, whole[cut:]); !done || bad != kindNone {
+				t.Fatalf("split at %d: done %v, bad %q", cut, done, bad)
+			}
+		}
+	}
+}
+
+// FuzzFeed: whatever comes, in two pieces, the checker neither panics nor takes
+// anything for complete that is not the pattern's bytes.
+func FuzzFeed(f *testing.F) {
+	f.Add(wire.Answer(60), 10)
+	f.Add([]byte("HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n"), 3)
+	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n"), 0)
+	f.Fuzz(func(t *testing.T, b []byte, cut int) {
+		if cut < 0 || cut > len(b) {
+			return
+		}
+		k := checker{size: 60}
+		var a answer
+		done, bad := k.feed(&a, b[:cut])
+		if !done && bad == kindNone {
+			done, bad = k.feed(&a, b[cut:])
+		}
+		if done && (bad != kindNone || !wire.Match(b[len(b)-60:], 0)) {
+			t.Fatalf("accepted %q", b)
+		}
+	})
+}

@@ -1,0 +1,143 @@
+// Package scenarios is the table of what is measured. A row says what the
+// clients do, how long, what is made of the numbers and what they should be; the
+// harness and the report know no scenario by name.
+package scenarios
+
+import (
+	"time"
+
+	"sluice/bench/load"
+	"sluice/bench/rivals"
+)
+
+// Timing is how often and how long a scenario is measured. For the mode Hold,
+// Warm is the rest before the window.
+type Timing struct {
+	Rounds int
+	Warm   time.Duration
+	Window time.Duration
+}
+
+// Limit is a target: sluice's number may be at most so many times a rival's, or
+// with no rival named, at most so much.
+type Limit struct {
+	Rival  string
+	AtMost float64
+}
+
+// Metric is one number made of a run.
+type Metric struct {
+	Name string
+	Unit string
+	Of   func(*load.Result) float64
+	// Limits are checked against the rival in every setting that was measured.
+	Limits []Limit
+}
+
+// Scenario is one row of the table.
+type Scenario struct {
+	Name string
+	What string
+	// Load is what the generator does; target, processes and times are filled in
+	// by the harness.
+	Load load.Options
+	// Origins is how many addresses the stub has.
+	Origins int
+	// Settings are those of the rivals that matter here.
+	Settings []string
+	Metrics  []Metric
+	Full     Timing
+	Quick    Timing
+}
+
+// Request and connection rates make rounds of a few seconds comfortable: 10,000
+// units are counted in each, and a clock tick of 10 ms is far below 1 %.
+var (
+	fullTiming  = Timing{Rounds: 7, Warm: time.Second, Window: 4 * time.Second}
+	quickTiming = Timing{Rounds: 3, Warm: 500 * time.Millisecond, Window: 1200 * time.Millisecond}
+)
+
+const (
+	smallAnswer = 60
+	largeAnswer = 10 << 20
+	// idleTunnels fit twice into a limit of 20,000 descriptors per process.
+	idleTunnels = 9000
+	// churnSources and churnOrigins multiply the port pairs: one pair of
+	// addresses has 28,000, each unusable for up to a minute after its use.
+	churnSources = 200
+	churnOrigins = 16
+	// idleBudget is the processor time, in ms per second, that one timer tick per
+	// second with its wake-up may cost: a generous 100 µs.
+	idleBudget = 0.1
+	// tunnelBudget is 2 KiB of the proxy's memory per idle tunnel, both sides.
+	tunnelBudget = 2 << 10
+)
+
+// All returns the scenarios in the order in which they run.
+func All() []Scenario {
+	return []Scenario{
+		{
+			Name:     "tcp-small",
+			What:     "HTTP/1.1 keep-alive requests with 60-byte answers over 64 connections, relayed as TCP",
+			Load:     load.Options{Mode: load.Keep, Connections: 64, Size: smallAnswer},
+			Origins:  1,
+			Settings: []string{rivals.Default},
+			Metrics:  []Metric{cpu("µs per request", 1.00, 1.00)},
+			Full:     fullTiming, Quick: quickTiming,
+		},
+		{
+			Name:     "tcp-bulk",
+			What:     "10 MiB answers over 4 connections, relayed as TCP",
+			Load:     load.Options{Mode: load.Keep, Connections: 4, Size: largeAnswer},
+			Origins:  1,
+			Settings: []string{rivals.Default, rivals.Tuned},
+			Metrics:  []Metric{cpu("µs per answer", 0.50, 0.65)},
+			Full:     fullTiming, Quick: quickTiming,
+		},
+		{
+			Name:     "tcp-connect",
+			What:     "connect, one request with a 60-byte answer, close by the client; 32 at a time",
+			Load:     load.Options{Mode: load.Churn, Connections: 32, Size: smallAnswer, Sources: churnSources},
+			Origins:  churnOrigins,
+			Settings: []string{rivals.Default},
+			Metrics:  []Metric{cpu("µs per connection", 0.95, 0.95)},
+			Full:     fullTiming, Quick: quickTiming,
+		},
+		{
+			Name:     "tcp-idle",
+			What:     "9,000 tunnels, each used once in both directions, then idle",
+			Load:     load.Options{Mode: load.Hold, Connections: idleTunnels, Size: smallAnswer},
+			Origins:  1,
+			Settings: []string{rivals.Default},
+			Metrics: []Metric{
+				{Name: "memory", Unit: "bytes per tunnel", Of: memoryPerTunnel, Limits: []Limit{{AtMost: tunnelBudget}}},
+				{Name: "idle CPU", Unit: "ms per second", Of: idleCPU, Limits: []Limit{{AtMost: idleBudget}}},
+			},
+			// The rest outlasts the connect timeout of 3 s: HAProxy looks at every
+			// stream once more when it passes.
+			Full:  Timing{Rounds: 3, Warm: 5 * time.Second, Window: 10 * time.Second},
+			Quick: Timing{Rounds: 1, Warm: 5 * time.Second, Window: 4 * time.Second},
+		},
+	}
+}
+
+// cpu is the processor time of the proxy per unit, in microseconds, with a limit
+// for each of the rivals.
+func cpu(unit string, nginx, haproxy float64) Metric {
+	return Metric{
+		Name: "CPU", Unit: unit, Of: cpuPerUnit,
+		Limits: []Limit{{rivals.Nginx, nginx}, {rivals.HAProxy, haproxy}},
+	}
+}
+
+func cpuPerUnit(r *load.Result) float64 {
+	return float64(r.Proxy.Total) / float64(time.Microsecond) / r.Units
+}
+
+func memoryPerTunnel(r *load.Result) float64 {
+	return float64(r.Held.MemoryHeld-r.Held.MemoryBefore) / r.Units
+}
+
+func idleCPU(r *load.Result) float64 {
+	return float64(r.Proxy.Total) / float64(time.Millisecond) / r.Wall.Seconds()
+}

@@ -1,0 +1,165 @@
+package configs
+
+// Addresses: where to listen, and where servers are. Both are "host:port" or "unix:/path"; a listener's host is an IP address
+// or nothing, a server's may be a name, which is looked up at start.
+
+import (
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// An Address is a TCP or unix socket address. Host is a canonical IP address (IPv4-mapped ones unmapped, no brackets), a lower-case
+// name (servers only) or "" (listeners only: every address of the machine).
+type Address struct {
+	Network string // "tcp" | "unix"
+	Host    string
+	Port    uint16
+	Path    string // of a unix socket
+}
+
+// String returns a as a user would write it: ":8080", "[::1]:8080", "db.internal:5432", "unix:/run/x.sock".
+func (a Address) String() string {
+	if a.Network == "unix" {
+		return "unix:" + a.Path
+	}
+	return net.JoinHostPort(a.Host, strconv.Itoa(int(a.Port)))
+}
+
+// unixPathMax is sizeof(sockaddr_un.sun_path) on Linux, less the final NUL (unix(7)).
+const unixPathMax = 107
+
+var (
+	bindAddress   = kind[Address]{name: "an address", limits: `":8080", "127.0.0.1:8080", "[::1]:8080", "unix:/path"`, parse: parseBind}
+	serverAddress = kind[Address]{name: "an address", limits: `"10.0.0.1:8080", "[::1]:8080", "name:8080", "unix:/path"`, parse: parseServer}
+)
+
+const bindHint = `write ":8080", "127.0.0.1:8080", "[::1]:8080" or "unix:/path"`
+
+func parseBind(s scalar) (Address, error) {
+	if path, ok := strings.CutPrefix(s.text, "unix:"); ok {
+		return unixAddress(path, s.dir)
+	}
+	if isDigits(s.text) {
+		return Address{}, bad(`write ":`+s.text+`"`, "%q is not an address: a port needs a colon", s.text)
+	}
+	a, err := hostPort(s.text, bindHint)
+	if err != nil || a.Host == "" {
+		return a, err
+	}
+	if a.Host == "*" {
+		return a, bad(`write ":`+strconv.Itoa(int(a.Port))+`" for every address`, "%q is not an IP address", a.Host)
+	}
+	ip, err := parseIP(a.Host)
+	a.Host = ip
+	return a, err
+}
+
+func parseServer(s scalar) (Address, error) {
+	const hint = `this version reaches "host:port" and "unix:/path"`
+	if path, ok := strings.CutPrefix(s.text, "unix:"); ok {
+		return unixAddress(path, s.dir)
+	}
+	if scheme, _, ok := strings.Cut(s.text, "://"); ok {
+		return Address{}, bad(hint, "servers with %s:// are not supported", scheme)
+	}
+	a, err := hostPort(s.text, hint)
+	if err != nil {
+		return a, err
+	}
+	if a.Host == "" {
+		return a, bad(`write the host, as in "127.0.0.1`+s.text+`"`, "%q has no host", s.text)
+	}
+	if looksLikeIP(a.Host) {
+		a.Host, err = parseIP(a.Host)
+		return a, err
+	}
+	a.Host = strings.ToLower(a.Host)
+	if why := badHostName(strings.TrimSuffix(a.Host, ".")); why != "" {
+		return a, bad(hint, "%q is not a host name: %s", a.Host, why)
+	}
+	return a, nil
+}
+
+// hostPort splits text and checks the port. The host is as written, without brackets.
+func hostPort(text, hint string) (Address, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		if strings.Count(text, ":") > 1 && !strings.ContainsAny(text, "]/") {
+			hint = `IPv6 addresses need brackets, as in "[::1]:8080"`
+		} else if !strings.Contains(text, ":") {
+			hint = `the port is missing, as in "` + text + `:8080"`
+		}
+		return Address{}, bad(hint, "%q is not an address", text)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return Address{}, bad("a port is a number from 1 to 65535", "%q is not a port", port)
+	}
+	return Address{Network: "tcp", Host: host, Port: uint16(n)}, nil
+}
+
+// parseIP returns the canonical form of an IP address.
+func parseIP(host string) (string, error) {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return "", bad(bindHint, "%q is not an IP address", host)
+	}
+	if ip.Zone() != "" {
+		return "", bad("", "%q has a zone, which is not supported", host)
+	}
+	return ip.Unmap().String(), nil
+}
+
+// looksLikeIP tells a mistyped IP address, such as 10.0.0.256, from a name: no name ends in a number (RFC 3696, section 2).
+func looksLikeIP(host string) bool {
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return strings.Contains(host, ":") || isDigits(last)
+}
+
+// badHostName says what is wrong with a lower-case host name (RFC 1123, section 2.1; '_' is common in practice), or "".
+func badHostName(host string) string {
+	switch {
+	case host == "":
+		return "it is empty"
+	case len(host) > 253:
+		return "it is longer than 253 characters"
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		switch {
+		case label == "":
+			return "a label between dots is empty"
+		case len(label) > 63:
+			return "a label is longer than 63 characters"
+		case label[0] == '-' || label[len(label)-1] == '-':
+			return "a label begins or ends with '-'"
+		case strings.ContainsFunc(label, func(r rune) bool { return !isLetterOrDigit(r) && r != '-' && r != '_' }):
+			return "only letters, digits, '-' and '_' are allowed (other alphabets as xn--...)"
+		}
+	}
+	return ""
+}
+
+func unixAddress(path, dir string) (Address, error) {
+	switch {
+	case path == "":
+		return Address{}, bad(`write "unix:/run/name.sock"`, "the path of the unix socket is missing")
+	case path[0] == '@' || strings.ContainsRune(path, 0):
+		return Address{}, bad(`write "unix:/run/name.sock"`, "abstract unix sockets are not supported")
+	}
+	path = joinPath(dir, path)
+	if len(path) > unixPathMax {
+		return Address{}, bad("use a shorter path", "the path of the unix socket has %d bytes, and the system allows %d", len(path), unixPathMax)
+	}
+	return Address{Network: "unix", Path: path}, nil
+}
+
+// joinPath returns path as seen from the folder of the configuration file.
+func joinPath(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(dir, path)
+}

@@ -1,0 +1,233 @@
+package configs
+
+// A table describes one kind of object in the file, and each of its rows one key. A place is the typed end of a row: where in
+// the struct S the value goes, and how. There are five: one scalar, a list of scalars, a nested object, a mapping of named
+// objects, a list of objects; and deny_file, which is a file of scalars.
+//
+// Places are the reason why the loader needs no reflection: a row that names a field of the wrong type does not compile.
+
+import "net/netip"
+
+type table[S any] struct {
+	at    func(*S) *Position // nil if nobody needs to know
+	name  func(*S) *string   // where the key of a named object goes
+	short string             // the row that a scalar in place of the object sets; "" = none
+	rows  []row[S]
+}
+
+type row[S any] struct {
+	key   string
+	to    place[S]
+	def   string // as a user would write it; "" = none
+	none  string // what the absence of a default means, for the reference
+	need  bool
+	some  bool // an empty list is a mistake
+	most  int  // items or names at most; 0 = as many as fit the file
+	apply change
+	doc   string
+}
+
+// change is how far a changed value reaches into a running proxy.
+type change string
+
+const (
+	newConnections change = "new connections" // connections that exist keep what they were accepted with
+	newSocket      change = "new socket"      // the listening sockets are opened anew
+	restart        change = "restart"         // fixed for the life of the process
+)
+
+type place[S any] interface {
+	read(l *loader, s *S, n *node) // reports what is wrong; leaves s alone then
+	fill(s *S, def string)         // sets the default; "" for a nested object fills its rows
+	target(s *S) any               // the pointer to the field
+	shape() shape
+}
+
+// A shape is a place without its types, for the reference and for suggestions.
+type shape struct {
+	value   string // "a duration"
+	choices []string
+	limits  string
+	list    bool
+	path    string // how the rows below are addressed: "", ".NAME" or "[]"
+	short   string
+	rows    []rowInfo
+}
+
+type rowInfo struct {
+	key, def, none, doc string
+	need                bool
+	apply               change
+	shape               shape
+}
+
+func (t *table[S]) info() []rowInfo {
+	var rows []rowInfo
+	for _, r := range t.rows {
+		rows = append(rows, rowInfo{r.key, r.def, r.none, r.doc, r.need, r.apply, r.to.shape()})
+	}
+	return rows
+}
+
+func (t *table[S]) keys() []string {
+	var keys []string
+	for _, r := range t.rows {
+		keys = append(keys, r.key)
+	}
+	return keys
+}
+
+// one is a scalar.
+func one[S, T any](k kind[T], field func(*S) *T) place[S] { return onePlace[S, T]{k, field} }
+
+type onePlace[S, T any] struct {
+	kind  kind[T]
+	field func(*S) *T
+}
+
+func (p onePlace[S, T]) read(l *loader, s *S, n *node) {
+	if v, ok := parse(l, p.kind, n); ok {
+		*p.field(s) = v
+	}
+}
+
+func (p onePlace[S, T]) fill(s *S, def string) {
+	if def != "" {
+		*p.field(s) = p.kind.must(def)
+	}
+}
+
+func (p onePlace[S, T]) target(s *S) any { return p.field(s) }
+func (p onePlace[S, T]) shape() shape {
+	return shape{value: p.kind.name, choices: p.kind.choices, limits: p.kind.limits}
+}
+
+// list is any number of scalars; a single one needs no brackets.
+func list[S, T any](k kind[T], field func(*S) *[]T) place[S] { return listPlace[S, T]{k, field} }
+
+type listPlace[S, T any] struct {
+	kind  kind[T]
+	field func(*S) *[]T
+}
+
+func (p listPlace[S, T]) read(l *loader, s *S, n *node) {
+	for _, item := range itemsOf(n) {
+		v, _ := parse(l, p.kind, item) // a bad item leaves a zero, so that later items keep their number
+		*p.field(s) = append(*p.field(s), v)
+	}
+}
+
+func (p listPlace[S, T]) fill(*S, string) {}
+func (p listPlace[S, T]) target(s *S) any { return p.field(s) }
+func (p listPlace[S, T]) shape() shape {
+	return shape{value: p.kind.name, choices: p.kind.choices, limits: p.kind.limits, list: true}
+}
+
+// group is a nested object.
+func group[S, T any](t *table[T], field func(*S) *T) place[S] { return groupPlace[S, T]{t, field} }
+
+type groupPlace[S, T any] struct {
+	table *table[T]
+	field func(*S) *T
+}
+
+func (p groupPlace[S, T]) read(l *loader, s *S, n *node) { readObject(l, p.table, p.field(s), n) }
+func (p groupPlace[S, T]) fill(s *S, _ string)           { p.table.fill(p.field(s)) }
+func (p groupPlace[S, T]) target(s *S) any               { return p.field(s) }
+func (p groupPlace[S, T]) shape() shape {
+	return shape{value: "a mapping", short: p.table.short, rows: p.table.info()}
+}
+
+// named is a mapping from names to objects.
+func named[S, T any](t *table[T], field func(*S) *[]T) place[S] { return namedPlace[S, T]{t, field} }
+
+type namedPlace[S, T any] struct {
+	table *table[T]
+	field func(*S) *[]T
+}
+
+func (p namedPlace[S, T]) read(l *loader, s *S, n *node) {
+	if n.kind != objectNode {
+		l.report(n.at, "expected names with a mapping each, found "+n.kind.String(), "")
+		return
+	}
+	seen := map[string]Position{}
+	for _, pair := range n.pairs {
+		if l.repeated(seen, pair) {
+			continue
+		}
+		var v T
+		p.table.fill(&v)
+		if _, err := name.parse(scalar{text: pair.key}); err != nil {
+			l.report(pair.at, err.Error(), hintOf(err))
+		}
+		*p.table.name(&v) = pair.key // even a bad name may be referred to, which is not a second mistake
+		object := *pair.value
+		object.at = pair.at // a named object is where its name is
+		l.sound(object.at, func() { readObject(l, p.table, &v, &object) })
+		*p.field(s) = append(*p.field(s), v)
+	}
+}
+
+func (p namedPlace[S, T]) fill(*S, string) {}
+func (p namedPlace[S, T]) target(s *S) any { return p.field(s) }
+func (p namedPlace[S, T]) shape() shape {
+	return shape{value: "names, each with a mapping", path: ".NAME", rows: p.table.info()}
+}
+
+// items is a list of objects.
+func items[S, T any](t *table[T], field func(*S) *[]T) place[S] { return itemsPlace[S, T]{t, field} }
+
+type itemsPlace[S, T any] struct {
+	table *table[T]
+	field func(*S) *[]T
+}
+
+func (p itemsPlace[S, T]) read(l *loader, s *S, n *node) {
+	for _, item := range itemsOf(n) {
+		var v T
+		p.table.fill(&v)
+		l.sound(item.at, func() { readObject(l, p.table, &v, item) })
+		*p.field(s) = append(*p.field(s), v)
+	}
+}
+
+func (p itemsPlace[S, T]) fill(*S, string) {}
+func (p itemsPlace[S, T]) target(s *S) any { return p.field(s) }
+func (p itemsPlace[S, T]) shape() shape {
+	return shape{value: "a mapping", list: true, path: "[]", short: p.table.short, rows: p.table.info()}
+}
+
+// prefixFile is the path of a file whose lines are appended to a list.
+func prefixFile[S any](field func(*S) *[]netip.Prefix) place[S] { return prefixFilePlace[S]{field} }
+
+type prefixFilePlace[S any] struct {
+	field func(*S) *[]netip.Prefix
+}
+
+func (p prefixFilePlace[S]) read(l *loader, s *S, n *node) {
+	path, ok := l.text(n, "the path of a file")
+	if !ok {
+		return
+	}
+	prefixes, issues, err := readPrefixes(joinPath(l.dir, path))
+	if err != nil {
+		l.report(n.at, err.Error(), hintOf(err))
+	}
+	for _, i := range issues {
+		l.add(i)
+	}
+	*p.field(s) = append(*p.field(s), prefixes...)
+}
+
+func (p prefixFilePlace[S]) fill(*S, string) {}
+func (p prefixFilePlace[S]) target(s *S) any { return p.field(s) }
+func (p prefixFilePlace[S]) shape() shape    { return shape{value: "the path of a file"} }
+
+// itemsOf returns the items of a list; anything else is a list of itself.
+func itemsOf(n *node) []*node {
+	if n.kind == listNode {
+		return n.items
+	}
+	return []*node{n}
+}

@@ -1,0 +1,133 @@
+package configs
+
+// What must hold of the tables: every field is set by a row or known to be derived, every row is documented, every default can
+// be read, and the reference on disk is the one that the rows give.
+
+import (
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const referencePath = "../docs/configuration.md"
+
+func TestReferenceIsOnDisk(t *testing.T) {
+	if *update {
+		if err := os.WriteFile(referencePath, []byte(Reference()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	onDisk, err := os.ReadFile(referencePath)
+	if err != nil || string(onDisk) != Reference() {
+		t.Errorf("%s is not what the tables say (%v); run: go test ./configs -run Reference -update", referencePath, err)
+	}
+}
+
+func TestEveryFieldHasARow(t *testing.T) {
+	covers(t, file, "File", "Warnings")
+	covers(t, listeners, "Name", "At")
+	covers(t, proxyAccept, "At")
+	covers(t, clientIP, "At")
+	covers(t, routeClientIP, "At")
+	covers(t, listenerTimeouts)
+	covers(t, routes, "At", "HasSNI")
+	covers(t, routeTimeouts)
+	covers(t, upstreams, "Name", "At")
+	covers(t, servers, "At")
+	covers(t, upstreamTimeouts)
+	covers(t, logs)
+	covers(t, access)
+	covers(t, runtimes)
+}
+
+// covers fails for exported fields of S that no row of tab sets, except the derived ones.
+func covers[S any](t *testing.T, tab *table[S], derived ...string) {
+	t.Helper()
+	s := new(S)
+	set := map[uintptr]bool{}
+	for _, r := range tab.rows {
+		set[reflect.ValueOf(r.to.target(s)).Pointer()] = true
+	}
+	v := reflect.ValueOf(s).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if f.IsExported() && !slices.Contains(derived, f.Name) && !set[v.Field(i).Addr().Pointer()] {
+			t.Errorf("%T.%s: no row sets it, so no user can", *s, f.Name)
+		}
+	}
+}
+
+// eachRow calls f for every row of the schema with its path.
+func eachRow(path string, rows []rowInfo, f func(path string, r rowInfo)) {
+	for _, r := range rows {
+		below := strings.TrimPrefix(path+"."+r.key, ".")
+		f(below, r)
+		eachRow(below+r.shape.path, r.shape.rows, f)
+	}
+}
+
+func TestEveryRowIsDocumented(t *testing.T) {
+	eachRow("", file.info(), func(path string, r rowInfo) {
+		if !strings.HasSuffix(r.doc, ".") || len(r.doc) < 10 {
+			t.Errorf("%s: the text %q is not a sentence", path, r.doc)
+		}
+		if r.apply == "" || r.shape.value == "" {
+			t.Errorf("%s: no class of change, or no kind", path)
+		}
+		if len(r.shape.rows) == 0 && !r.need && r.def == "" && r.none == "" {
+			t.Errorf("%s: nothing says what its absence means", path)
+		}
+		if strings.Contains(r.doc, "|") {
+			t.Errorf("%s: | would break the table", path)
+		}
+	})
+}
+
+func TestFullExampleHasEveryKeyWithItsDefault(t *testing.T) {
+	text, err := os.ReadFile("examples/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, issues := parseTree(newSource("full.yaml", string(text)), string(text))
+	if len(issues) > 0 {
+		t.Fatal(issues)
+	}
+	found := map[string][]string{}
+	flatten("", root, file.info(), found)
+	eachRow("", file.info(), func(path string, r rowInfo) {
+		values, ok := found[path]
+		if !ok {
+			t.Errorf("full.yaml lacks %s", path)
+		}
+		if r.def != "" && !slices.Contains(values, r.def) {
+			t.Errorf("full.yaml has %s: %v, never the default %s", path, values, r.def)
+		}
+	})
+}
+
+// flatten collects the values of a file by the path of their row.
+func flatten(path string, n *node, rows []rowInfo, found map[string][]string) {
+	for _, p := range n.pairs {
+		i := slices.IndexFunc(rows, func(r rowInfo) bool { return r.key == p.key })
+		if i < 0 {
+			continue
+		}
+		below := strings.TrimPrefix(path+"."+p.key, ".")
+		found[below] = append(found[below], p.value.text)
+		s := rows[i].shape
+		switch s.path {
+		case ".NAME":
+			for _, named := range p.value.pairs {
+				flatten(below+s.path, named.value, s.rows, found)
+			}
+		case "[]":
+			for _, item := range itemsOf(p.value) {
+				flatten(below+s.path, item, s.rows, found)
+			}
+		default:
+			flatten(below, p.value, s.rows, found)
+		}
+	}
+}

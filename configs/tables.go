@@ -1,0 +1,180 @@
+package configs
+
+// The settings, one row each. What is not here is an unknown key. The order of rows is the order in docs/configuration.md,
+// and the texts are sentences of it.
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Limits on how much there may be. Each address costs a socket for each loop; routes are compared pairwise by SNI × ALPN.
+const (
+	listenersMax = 256
+	bindMax      = 64
+	alpnMax      = 16
+)
+
+var file = &table[Config]{rows: []row[Config]{
+	{key: "listeners", to: named(listeners, func(c *Config) *[]Listener { return &c.Listeners }), need: true, some: true, most: listenersMax, apply: newSocket,
+		doc: "Where connections come in."},
+	{key: "routes", to: items(routes, func(c *Config) *[]Route { return &c.Routes }), none: "none", apply: newConnections,
+		doc: "Which connections go where. The most specific `sni` wins, then the one with `alpn`; two routes that match the same on one listener are an error."},
+	{key: "upstreams", to: named(upstreams, func(c *Config) *[]Upstream { return &c.Upstreams }), none: "none", apply: newConnections,
+		doc: "Sets of servers."},
+	{key: "log", to: group(logs, func(c *Config) *Log { return &c.Log }), apply: restart,
+		doc: "What is written about the proxy and its connections."},
+	{key: "runtime", to: group(runtimes, func(c *Config) *Runtime { return &c.Runtime }), apply: restart,
+		doc: "What the process takes from the machine."},
+}}
+
+var listeners = &table[Listener]{
+	at:   func(l *Listener) *Position { return &l.At },
+	name: func(l *Listener) *string { return &l.Name },
+	rows: []row[Listener]{
+		{key: "bind", to: list(placed(bindAddress), func(l *Listener) *[]Value[Address] { return &l.Bind }), need: true, some: true, most: bindMax, apply: newSocket,
+			doc: "Addresses to listen on. `:8080` is every IPv4 and IPv6 address of the machine. A relative path of a unix socket starts at the folder of this file."},
+		{key: "protocol", to: one(protocol, func(l *Listener) *string { return &l.Protocol }), need: true, apply: newSocket,
+			doc: "What is spoken here. `tcp` passes bytes through untouched, TLS included."},
+		{key: "proxy_protocol", to: group(proxyAccept, func(l *Listener) *ProxyAccept { return &l.ProxyProtocol }), apply: newConnections,
+			doc: "Whether clients may, or must, begin with a PROXY protocol header (version 1 or 2). The short form is just the mode."},
+		{key: "max_connections", to: one(auto(count.between("1", "10000000")), func(l *Listener) *int { return &l.MaxConnections }), def: "auto", apply: newConnections,
+			doc: "Connections open at once. `auto` derives it from the limit of open files and the memory budget. Beyond it, new connections wait in the kernel's backlog."},
+		{key: "max_connections_per_ip", to: one(count.between("0", "10000000"), func(l *Listener) *int { return &l.MaxConnectionsPerIP }), def: "0", apply: newConnections,
+			doc: "Connections open at once from one client address. 0 is no limit."},
+		{key: "client_ip", to: group(clientIP, func(l *Listener) *ClientIP { return &l.ClientIP }), apply: newConnections,
+			doc: "Who may connect, judged at accept by the address of the socket's peer, before any byte is read."},
+		{key: "timeouts", to: group(listenerTimeouts, func(l *Listener) *ListenerTimeouts { return &l.Timeouts }), apply: newConnections,
+			doc: "How long each phase of a connection may take."},
+		{key: "upstream", to: one(placed(name), func(l *Listener) *Value[string] { return &l.Upstream }), none: "see `routes`", apply: newConnections,
+			doc: "The name of an upstream for everything that no route takes: short for a route without `sni`. Logs call that route `@` and the listener's name."},
+	},
+}
+
+var proxyAccept = &table[ProxyAccept]{
+	at:    func(p *ProxyAccept) *Position { return &p.At },
+	short: "mode",
+	rows: []row[ProxyAccept]{
+		{key: "mode", to: one(numbered[ProxyMode](proxyModes), func(p *ProxyAccept) *ProxyMode { return &p.Mode }), def: "off", apply: newConnections,
+			doc: "`accept` honours a header that comes first and passes everything else on; `require` closes connections without one."},
+		{key: "from", to: list(prefix, func(p *ProxyAccept) *[]netip.Prefix { return &p.From }), none: "everyone", apply: newConnections,
+			doc: "The peers whose headers are believed. Other peers are treated as with `off`."},
+	},
+}
+
+var clientIPRows = []row[ClientIP]{
+	{key: "allow", to: list(prefix, func(c *ClientIP) *[]netip.Prefix { return &c.Allow }), none: "everyone", apply: newConnections,
+		doc: "If not empty, only these clients are served."},
+	{key: "deny", to: list(prefix, func(c *ClientIP) *[]netip.Prefix { return &c.Deny }), none: "nobody", apply: newConnections,
+		doc: "These clients are refused, even if `allow` names them. IPv4-mapped addresses count as IPv4."},
+}
+
+var clientIP = &table[ClientIP]{
+	at:   func(c *ClientIP) *Position { return &c.At },
+	rows: clientIPRows,
+}
+
+var routeClientIP = &table[ClientIP]{
+	at: func(c *ClientIP) *Position { return &c.At },
+	rows: append(clientIPRows[:len(clientIPRows):len(clientIPRows)],
+		row[ClientIP]{key: "deny_file", to: prefixFile(func(c *ClientIP) *[]netip.Prefix { return &c.Deny }), none: "none", apply: newConnections,
+			doc: "A file with more of `deny`: one CIDR or address a line, `#` begins a comment."}),
+}
+
+var listenerTimeouts = &table[ListenerTimeouts]{rows: []row[ListenerTimeouts]{
+	{key: "hello", to: one(duration.between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Hello }), def: "5s", apply: newConnections,
+		doc: "For the whole TLS ClientHello, on listeners with routes by `sni` or `alpn`."},
+	{key: "proxy_header", to: one(duration.between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.ProxyHeader }), def: "3s", apply: newConnections,
+		doc: "For the whole PROXY protocol header."},
+	{key: "tunnel", to: one(duration.between("10ms", "8760h"), func(t *ListenerTimeouts) *time.Duration { return &t.Tunnel }), def: "1h", apply: newConnections,
+		doc: "Without a byte in either direction."},
+	{key: "half_closed", to: one(duration.between("10ms", "8760h"), func(t *ListenerTimeouts) *time.Duration { return &t.HalfClosed }), def: "30s", apply: newConnections,
+		doc: "Without a byte, after one side has ended. It runs only once the answer has begun, so that a client may send everything, end, and wait for a slow answer."},
+}}
+
+var routes = &table[Route]{
+	at: func(r *Route) *Position { return &r.At },
+	rows: []row[Route]{
+		{key: "name", to: one(name, func(r *Route) *string { return &r.Name }), none: "`route-N`", apply: newConnections,
+			doc: "Shown in logs and metrics. Without it, the route is called by its place in the list, from 1."},
+		{key: "listeners", to: list(name, func(r *Route) *[]string { return &r.Listeners }), some: true, none: "every `tcp` listener", apply: newConnections,
+			doc: "Names of the listeners whose connections are matched."},
+		{key: "sni", to: list(sniName, func(r *Route) *[]string { return &r.SNI }), some: true, none: "everything", apply: newConnections,
+			doc: "Server names of the TLS ClientHello, which is read but not changed. `*` is any TLS hello, the empty string a hello without a name. A route with neither `sni` nor `alpn` takes everything else, also protocols in which the server speaks first."},
+		{key: "alpn", to: list(alpn, func(r *Route) *[]string { return &r.ALPN }), some: true, most: alpnMax, none: "any", apply: newConnections,
+			doc: "Protocols offered in the ClientHello; one of them must match."},
+		{key: "passthrough", to: one(boolean, func(r *Route) *bool { return &r.Passthrough }), def: "false", apply: newConnections,
+			doc: "Pass TLS on without terminating it. On a `tcp` listener this is always so."},
+		{key: "upstream", to: one(placed(name), func(r *Route) *Value[string] { return &r.Upstream }), need: true, apply: newConnections,
+			doc: "The name of an upstream."},
+		{key: "client_ip", to: group(routeClientIP, func(r *Route) *ClientIP { return &r.ClientIP }), apply: newConnections,
+			doc: "Who may use this route, judged by the client's address after the PROXY header and the ClientHello."},
+		{key: "timeouts", to: group(routeTimeouts, func(r *Route) *RouteTimeouts { return &r.Timeouts }), apply: newConnections,
+			doc: "Overrides of the upstream's timeouts."},
+	},
+}
+
+var routeTimeouts = &table[RouteTimeouts]{rows: []row[RouteTimeouts]{
+	{key: "connect", to: one(duration.between("10ms", "1h"), func(t *RouteTimeouts) *time.Duration { return &t.Connect }), none: "the upstream's", apply: newConnections,
+		doc: "For one attempt to connect to one server."},
+}}
+
+var upstreams = &table[Upstream]{
+	at:   func(u *Upstream) *Position { return &u.At },
+	name: func(u *Upstream) *string { return &u.Name },
+	rows: []row[Upstream]{
+		{key: "servers", to: items(servers, func(u *Upstream) *[]Server { return &u.Servers }), need: true, some: true, apply: newConnections,
+			doc: "The servers. The short form of a server is just its address."},
+		{key: "balance", to: one(choice("round_robin", "least_conn", "p2c", "random", "first", "hash", "maglev"), func(u *Upstream) *string { return &u.Balance }), def: "p2c", apply: newConnections,
+			doc: "How a server is chosen: in turn by weight, the one with the fewest connections, the better of two random ones, any, the first that works, or by a hash (`hash` and `maglev` keep most clients where they are when servers change)."},
+		{key: "hash_on", to: one(choice("client_ip", "sni"), func(u *Upstream) *string { return &u.HashOn }), def: "client_ip", apply: newConnections,
+			doc: "What `hash` and `maglev` hash."},
+		{key: "proxy_protocol", to: one(choice("off", "v1", "v2"), func(u *Upstream) *string { return &u.ProxyProtocol }), def: "off", apply: newConnections,
+			doc: "The PROXY protocol header sent to servers before the client's bytes."},
+		{key: "timeouts", to: group(upstreamTimeouts, func(u *Upstream) *UpstreamTimeouts { return &u.Timeouts }), apply: newConnections,
+			doc: "How long reaching a server may take."},
+	},
+}
+
+var servers = &table[Server]{
+	at:    func(s *Server) *Position { return &s.At },
+	short: "address",
+	rows: []row[Server]{
+		{key: "address", to: one(serverAddress, func(s *Server) *Address { return &s.Address }), need: true, apply: newConnections,
+			doc: "Where the server is. A name is looked up at start."},
+		{key: "weight", to: one(count.between("0", "256"), func(s *Server) *int { return &s.Weight }), def: "1", apply: newConnections,
+			doc: "The server's share of new connections relative to the others. 0 takes none."},
+		{key: "backup", to: one(boolean, func(s *Server) *bool { return &s.Backup }), def: "false", apply: newConnections,
+			doc: "Chosen only while no other server can be reached."},
+		{key: "max_connections", to: one(count.between("0", "10000000"), func(s *Server) *int { return &s.MaxConnections }), def: "0", apply: newConnections,
+			doc: "Connections in use at once, exact over all loops. 0 is no limit."},
+	},
+}
+
+var upstreamTimeouts = &table[UpstreamTimeouts]{rows: []row[UpstreamTimeouts]{
+	{key: "connect", to: one(duration.between("10ms", "1h"), func(t *UpstreamTimeouts) *time.Duration { return &t.Connect }), def: "3s", apply: newConnections,
+		doc: "For one attempt to connect to one server; then another server is tried."},
+}}
+
+var logs = &table[Log]{rows: []row[Log]{
+	{key: "level", to: one(choice("debug", "info", "warn", "error"), func(l *Log) *string { return &l.Level }), def: "info", apply: restart,
+		doc: "The least important event that is written to stderr."},
+	{key: "access", to: group(access, func(l *Log) *Access { return &l.Access }), apply: restart,
+		doc: "The access log: one record for each connection."},
+}}
+
+var access = &table[Access]{rows: []row[Access]{
+	{key: "to", to: one(logPath, func(a *Access) *string { return &a.To }), def: "stdout", apply: restart,
+		doc: "Where records go. A relative path starts at the folder of this file."},
+	{key: "format", to: one(choice("json"), func(a *Access) *string { return &a.Format }), def: "json", apply: restart,
+		doc: "One JSON object a line."},
+}}
+
+var runtimes = &table[Runtime]{rows: []row[Runtime]{
+	{key: "loops", to: one(auto(count.between("1", "1024")), func(r *Runtime) *int { return &r.Loops }), def: "auto", apply: restart,
+		doc: "Event loops, each on one core. `auto` is one for each core that the process may use."},
+	{key: "memory", to: one(auto(size.between("16MiB", "64TiB")), func(r *Runtime) *Size { return &r.Memory }), def: "auto", apply: restart,
+		doc: "The memory budget. `auto` takes it from the control group, or else from the machine."},
+	{key: "drain", to: one(duration.between("0s", "24h"), func(r *Runtime) *time.Duration { return &r.Drain }), def: "30s", apply: restart,
+		doc: "How long a graceful stop (SIGTERM) waits for connections to finish."},
+}}

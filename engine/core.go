@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"fmt"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"sluice/engine/lease"
+	"sluice/engine/loop"
+	"sluice/engine/observe"
+	"sluice/engine/record"
+	"sluice/engine/relay"
+	"sluice/engine/sock"
+	"sluice/engine/stat"
+	"sluice/pool"
+)
+
+const (
+	// flushAfter is how long a line of the access log may wait for others to leave with.
+	flushAfter = 100 * time.Millisecond
+	// tidyEvery is how often an idle loop gives memory and pipes back.
+	tidyEvery = 5 * time.Second
+	// departTick and departTime bound the wait for the last bytes and resets when a loop stops.
+	departTick = 10 * time.Millisecond
+	departTime = time.Second
+)
+
+// core is one loop and everything that lives on it.
+type core struct {
+	loop      *loop.Loop
+	net       *sock.Net
+	dialer    *lease.Dialer
+	lines     *observe.Lines
+	relays    []*relay.Relay // by listener
+	listeners []*sock.Listener
+	stats     stat.Block
+
+	flush  loop.Timer // of the access log
+	tidy   loop.Timer // of idle memory
+	depart loop.Timer // ends the loop once everything is gone
+	events uint64     // handled at the last look of tidy
+	until  int64      // when the loop ends in any case
+}
+
+// newCore builds a loop and what belongs to it; nothing runs yet.
+func newCore(index int, e *Engine) (*core, error) {
+	poller, err := loop.OpenEpoll()
+	if err != nil {
+		return nil, err
+	}
+	c := &core{lines: e.access.Lines()}
+	c.loop = loop.New(loop.Config{Index: index, Poller: poller, Stats: &c.stats, Report: e.reportPanic})
+	pipes := pool.NewPipes(pool.OSPipes{}, e.pipes, pipeBytes, 0)
+	c.net = sock.NewNet(c.loop, sock.Kernel{}, pool.NewArena(0), pipes)
+	c.dialer = lease.NewDialer(c.net)
+	for _, service := range e.snapshot.services {
+		c.relays = append(c.relays, relay.New(service, c.net, c.dialer, c))
+	}
+	c.flush.Bind(flusher{c})
+	c.tidy.Bind(tidier{c})
+	c.depart.Bind(departer{c})
+	return c, nil
+}
+
+// reportPanic tells operators of a panic that cost one connection.
+func (e *Engine) reportPanic(value any, stack []byte) {
+	text := fmt.Sprint(value)
+	e.events.say(func(log *slog.Logger) {
+		log.Error("a connection was closed because of a fault in the proxy", "panic", text, "stack", string(stack))
+	})
+}
+
+// Conn implements relay.Recorder: one line in the access log.
+func (c *core) Conn(r *record.Conn) {
+	c.lines.Conn(r)
+	if c.lines.Pending() && !c.flush.Running() {
+		c.loop.Start(&c.flush, c.loop.Now()+int64(flushAfter))
+	}
+}
+
+// flusher hands the access log's lines to its writer.
+type flusher struct{ *core }
+
+// Expired implements loop.Expirer.
+func (f flusher) Expired(*loop.Timer) {
+	f.lines.Flush()
+	if f.lines.Pending() {
+		f.loop.Start(&f.flush, f.loop.Now()+int64(flushAfter))
+	}
+}
+
+// tidier gives back what a quiet loop does not need.
+type tidier struct{ *core }
+
+// Expired implements loop.Expirer.
+func (t tidier) Expired(*loop.Timer) {
+	if handled := t.stats.Get(stat.Events); handled == t.events {
+		t.net.Buffers.Trim()
+		t.net.Pipes.Trim()
+	} else {
+		t.events = handled
+	}
+	t.loop.Start(&t.tidy, t.loop.Now()+int64(tidyEvery))
+}
+
+// begin starts what runs from the first moment. It runs on the loop.
+func (c *core) begin() { c.loop.Start(&c.tidy, c.loop.Now()+int64(tidyEvery)) }
+
+// closeListeners ends accepting. It runs on the loop.
+func (c *core) closeListeners() {
+	for _, l := range c.listeners {
+		l.Close()
+	}
+	c.listeners = nil
+}
+
+// leave ends every connection, for why, and then the loop. It runs on the loop.
+func (c *core) leave(why record.Reason) {
+	c.closeListeners()
+	for _, r := range c.relays {
+		r.StopAll(why)
+	}
+	c.loop.Cancel(&c.tidy)
+	c.until = c.loop.Now() + int64(departTime)
+	c.loop.Start(&c.depart, c.loop.Now()+int64(departTick))
+}
+
+// departer waits until descriptors are closed and resets have gone out.
+type departer struct{ *core }
+
+// Expired implements loop.Expirer.
+func (d departer) Expired(*loop.Timer) {
+	if d.net.Open()+d.net.Lingering() > 0 && d.loop.Now() < d.until {
+		d.loop.Start(&d.depart, d.loop.Now()+int64(departTick))
+		return
+	}
+	d.net.Shut()
+	d.lines.Flush()
+	d.loop.Stop()
+}
+
+// shortage makes the report of a listener that ran out of descriptors, and of its recovery.
+func (e *Engine) shortage(listener string) func(syscall.Errno) {
+	return func(err syscall.Errno) {
+		e.events.say(func(log *slog.Logger) {
+			if err == 0 {
+				log.Info("accepting connections again", "listener", listener)
+				return
+			}
+			log.Error("not accepting for a moment: out of descriptors or memory", "listener", listener, "error", err.Error(),
+				"hint", "raise the limit of open files (ulimit -n, LimitNOFILE=) or lower max_connections")
+		})
+	}
+}

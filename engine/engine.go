@@ -1,0 +1,254 @@
+// Package engine is the façade: it compiles a configuration, opens its sockets, and runs one loop per core.
+//
+//	e, err := engine.New(cfg, logger) // everything that can be wrong is wrong here
+//	err = e.Start()                   // accepting
+//	e.Drain(ctx)                      // no new connections; those that exist finish
+//
+// It is the only place where the rooms of the house are wired together.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"sluice/configs"
+	"sluice/engine/observe"
+	"sluice/engine/record"
+	"sluice/engine/relay"
+	"sluice/engine/sock"
+	"sluice/engine/stat"
+	"sluice/pool"
+)
+
+// Engine is a proxy: made by New, running from Start to Drain or Stop. Its methods may be called from any goroutine.
+type Engine struct {
+	log      *slog.Logger
+	events   *events
+	access   *observe.AccessLog
+	pipes    *pool.PipeBudget
+	snapshot *snapshot
+	sockets  *sockets
+	gates    []*sock.Gate // by listener; those with max_connections: auto share one
+	cores    []*core
+
+	loops  sync.WaitGroup
+	ending sync.Once
+	failed error // of a loop; read after loops is done
+	mu     sync.Mutex
+	over   chan struct{}
+}
+
+// New compiles cfg, opens its listening sockets and the access log, and builds the loops. Nothing is accepted before
+// Start. An error in the configuration or the machine's answer to it is configs.Issues.
+func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
+	loops := loopCount(cfg)
+	snapshot, err := compile(cfg, loops)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		log: log, snapshot: snapshot, over: make(chan struct{}),
+		pipes: pool.NewPipeBudget(pool.ReadPipeLimits().MaxPipes(pipeBytes)),
+	}
+	if e.access, err = observe.Open(cfg.Log.Access.To, log); err != nil {
+		return nil, err
+	}
+	if e.sockets, err = openSockets(cfg, loops); err != nil {
+		e.access.Close()
+		return nil, err
+	}
+	e.events = newEvents(log)
+	e.makeGates(cfg)
+	for i := range loops {
+		c, err := newCore(i, e)
+		if err != nil {
+			return nil, fmt.Errorf("cannot make an event loop: %w", err)
+		}
+		e.cores = append(e.cores, c)
+	}
+	return e, nil
+}
+
+func (e *Engine) makeGates(cfg *configs.Config) {
+	auto := sock.NewGate(maxConnections(cfg))
+	for _, l := range cfg.Listeners {
+		gate := auto
+		if l.MaxConnections > 0 {
+			gate = sock.NewGate(int64(l.MaxConnections))
+		}
+		e.gates = append(e.gates, gate)
+	}
+}
+
+// Start runs the loops and begins to accept; when it returns nil, every listener does.
+func (e *Engine) Start() error {
+	boundMemory(e.snapshot.config)
+	for _, c := range e.cores {
+		e.loops.Add(1)
+		go e.run(c)
+	}
+	go func() {
+		e.loops.Wait()
+		e.events.close()
+		e.access.Close()
+		close(e.over)
+	}()
+	errs := make(chan error, len(e.cores))
+	for i, c := range e.cores {
+		c.loop.Post(func() { errs <- e.listen(i, c) })
+	}
+	var err error
+	for range e.cores {
+		err = errors.Join(err, <-errs)
+	}
+	e.sockets.open = nil // the loops have them all
+	if err != nil {
+		e.Stop()
+	}
+	return err
+}
+
+func (e *Engine) run(c *core) {
+	defer e.loops.Done()
+	if err := c.loop.Run(); err != nil {
+		e.mu.Lock()
+		e.failed = errors.Join(e.failed, err)
+		e.mu.Unlock()
+	}
+}
+
+// listen makes listeners of the sockets of one loop. It runs on that loop.
+func (e *Engine) listen(index int, c *core) error {
+	c.begin()
+	var errs error
+	for _, s := range e.sockets.open {
+		if s.loop != index {
+			continue
+		}
+		l, err := sock.NewListener(c.net, sock.ListenerConfig{
+			FD: s.fd, Unix: s.unix, Gate: e.gates[s.listener], Targets: e.targets(index, s),
+			Report: e.shortage(e.snapshot.config.Listeners[s.listener].Name),
+		})
+		if err != nil {
+			errs = errors.Join(errs, err)
+			continue
+		}
+		c.listeners = append(c.listeners, l)
+	}
+	return errs
+}
+
+// targets is who takes a socket's connections: its own loop, or every loop in turn for a unix socket, which cannot be
+// opened once per loop.
+func (e *Engine) targets(index int, s socket) []sock.Target {
+	if !s.unix {
+		c := e.cores[index]
+		return []sock.Target{{Net: c.net, Acceptor: c.relays[s.listener]}}
+	}
+	var all []sock.Target
+	for _, c := range e.cores {
+		all = append(all, sock.Target{Net: c.net, Acceptor: c.relays[s.listener]})
+	}
+	return all
+}
+
+// Drain stops accepting, waits until every connection is over or ctx is done, and ends the engine. It reports how many
+// connections had to be cut.
+func (e *Engine) Drain(ctx context.Context) (cut int) {
+	empty := make(chan struct{}, 1)
+	var relays sync.WaitGroup
+	for _, c := range e.cores {
+		relays.Add(len(c.relays))
+		c.loop.Post(func() {
+			c.closeListeners()
+			for _, r := range c.relays {
+				r.WhenEmpty(relays.Done)
+			}
+		})
+	}
+	go func() {
+		relays.Wait()
+		empty <- struct{}{}
+	}()
+	select {
+	case <-empty:
+	case <-e.over:
+	case <-ctx.Done():
+		cut = e.Active()
+	}
+	e.end(record.DrainTimeout)
+	return cut
+}
+
+// Stop ends every connection and the engine at once.
+func (e *Engine) Stop() { e.end(record.Stopped) }
+
+func (e *Engine) end(why record.Reason) {
+	e.ending.Do(func() {
+		for _, c := range e.cores {
+			c.loop.Post(func() { c.leave(why) })
+		}
+	})
+	<-e.over
+	e.sockets.close()
+}
+
+// Wait returns when the engine has ended, with the error of a loop that broke.
+func (e *Engine) Wait() error {
+	<-e.over
+	return e.failed
+}
+
+// Active is the number of connections that are not over.
+func (e *Engine) Active() int {
+	total := stat.Sum(e.Counters()...)
+	return int(total.Get(stat.Active))
+}
+
+// Counters copies every loop's counters, each on its own loop. A loop that has ended gives none.
+func (e *Engine) Counters() []stat.Block {
+	copies := make(chan stat.Block, len(e.cores))
+	asked := 0
+	for _, c := range e.cores {
+		if c.loop.Post(func() { copies <- c.copy() }) {
+			asked++
+		}
+	}
+	var blocks []stat.Block
+	for range asked {
+		select {
+		case b := <-copies:
+			blocks = append(blocks, b)
+		case <-e.over:
+			return blocks
+		}
+	}
+	return blocks
+}
+
+// copy fills in what is counted elsewhere and returns the loop's counters. It runs on the loop.
+func (c *core) copy() stat.Block {
+	c.stats.Set(stat.BuffersInUse, uint64(c.net.Buffers.InUse()))
+	c.stats.Set(stat.PipesInUse, uint64(c.net.Pipes.InUse()))
+	c.stats.Set(stat.LogLinesDropped, c.lines.Dropped())
+	return c.stats
+}
+
+// Addresses are the configured addresses, for the line that says where the proxy listens.
+func (e *Engine) Addresses() []string {
+	var all []string
+	for _, l := range e.snapshot.config.Listeners {
+		for _, bind := range l.Bind {
+			all = append(all, bind.V.String())
+		}
+	}
+	return all
+}
+
+// Reopen opens the access log again, after its file was rotated away.
+func (e *Engine) Reopen() error { return e.access.Reopen() }
+
+var _ sock.Acceptor = (*relay.Relay)(nil)

@@ -1,0 +1,71 @@
+// least_conn picks the member with the fewest connections in use per weight, by
+// looking at all of them: two microseconds for a thousand, and the only policy
+// whose cost grows with the set while all is well. p2c is nearly as even.
+//
+// When servers are mostly idle there are many least ones. As in nginx, these
+// are served in weighted round-robin order: the first of the list would
+// otherwise get everything whenever connections are short.
+
+package lease
+
+import "math/rand/v2"
+
+type leastConn struct {
+	tier
+	walk
+}
+
+func planLeastConn(t tier) plan {
+	cycle := smoothCycle(t.weights())
+	return func(rng *rand.PCG) Balancer { return &leastConn{tier: t, walk: newWalk(cycle, rng)} }
+}
+
+func (l *leastConn) Pick(_ uint64, tried *Tried) *Backend {
+	// Nobody is less loaded than an idle server: if the next one is, ask no more.
+	if m := &l.tier[l.peek()]; m.live.inUse.Load() == 0 && m.usable(tried) {
+		l.step()
+		return m.backend
+	}
+	best, ties := l.least(tried)
+	switch {
+	case best == nil:
+		return nil
+	case ties > 1:
+		best = l.whoseTurn(best, tried)
+	}
+	return best.backend
+}
+
+// least returns a least loaded usable member, nil if there is none, and how
+// many have its load, itself and unusable ones included. Usability is asked
+// only of members that would improve on the best, which is rarely.
+func (l *leastConn) least(tried *Tried) (best *member, ties int) {
+	inUse, weight := int64(1), int64(0) // 1/0: more than any load
+	members := l.tier                   // in registers: this loop is all of the cost
+	for i := range members {
+		m := &members[i]
+		n, w := int64(m.live.inUse.Load()), int64(m.weight)
+		mine, least := n*weight, inUse*w
+		if mine > least {
+			continue
+		}
+		if mine == least {
+			ties++
+		} else if m.usable(tried) {
+			best, ties = m, 1
+			inUse, weight = n, w
+		}
+	}
+	return best, ties
+}
+
+// whoseTurn returns the next member of the cycle that is as light as best. If
+// such are so rare that one tier's length of the cycle has none, best will do.
+func (l *leastConn) whoseTurn(best *member, tried *Tried) *member {
+	for range l.tier {
+		if m := &l.tier[l.step()]; !best.lighter(m) && m.usable(tried) {
+			return m
+		}
+	}
+	return best
+}

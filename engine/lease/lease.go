@@ -1,0 +1,215 @@
+// Package lease gets connections to servers, without knowing what they are for: sets of servers, the policies that
+// choose among them, dialing, and failover.
+//
+// A Lease is one connection's way to a server: pick, dial, and when that fails, the next one. Whoever asked hears of
+// the outcome only; a server that refuses or does not answer in time is replaced before the client notices.
+//
+//	picking ──► dialing ──► leased
+//	   ▲           │ refused, timed out
+//	   └───────────┘            (no server left ──► failed)
+package lease
+
+import (
+	"syscall"
+	"time"
+
+	"sluice/engine/loop"
+	"sluice/engine/record"
+	"sluice/engine/sock"
+	"sluice/engine/stat"
+	"sluice/pool"
+)
+
+// Taker is who asked for a connection.
+type Taker interface {
+	// Trying tells which server is about to be dialed.
+	Trying(b *Backend)
+	// Leased hands over a connected connection and the place it takes at its server; the taker owns both, sets itself as
+	// the connection's owner, and calls b.Release when the connection is over. The lease is gone.
+	Leased(c *sock.Conn, b *Backend)
+	// Unleased says that no server could be reached: why the last one could not. The lease is gone.
+	Unleased(why record.Reason, cause syscall.Errno)
+}
+
+// Ask is what a taker wants.
+type Ask struct {
+	From    *Upstream
+	Key     uint64        // for policies that go by a key
+	Connect time.Duration // for each attempt
+	Taker   Taker
+}
+
+// Dialer makes leases on one loop.
+type Dialer struct {
+	net    *sock.Net
+	leases pool.FreeList[Lease]
+}
+
+// NewDialer returns the dialer of net's loop.
+func NewDialer(net *sock.Net) *Dialer { return &Dialer{net: net} }
+
+// Pending is the number of leases that are being sought.
+func (d *Dialer) Pending() int { return d.leases.Live() }
+
+// Lease is a search under way. It belongs to its dialer and is gone when the taker has been told, or after Cancel.
+type Lease struct {
+	dialer  *Dialer
+	ask     Ask
+	task    loop.Task
+	timer   loop.Timer
+	conn    *sock.Conn
+	backend *Backend
+	tried   Tried
+	addr    sock.Addr
+	why     record.Reason
+	cause   syscall.Errno
+	state   leaseState
+}
+
+// Begin starts a search. The taker hears nothing before the present callback has returned.
+func (d *Dialer) Begin(ask Ask) *Lease {
+	l := d.leases.Get()
+	*l = Lease{dialer: d, ask: ask}
+	l.task.Bind(l)
+	l.timer.Bind(l)
+	l.set(picking)
+	d.net.Loop.Settle(&l.task)
+	return l
+}
+
+// Cancel ends the search; the taker hears nothing more.
+func (l *Lease) Cancel() {
+	l.drop()
+	l.finish()
+}
+
+// Run begins the first attempt, or frees a lease that was cancelled before it.
+func (l *Lease) Run() {
+	if l.state == over {
+		l.dialer.leases.Put(l)
+		return
+	}
+	l.next()
+}
+
+// next tries servers until a dial is under way or there is none left.
+func (l *Lease) next() {
+	for {
+		b := l.pick()
+		if b == nil {
+			l.fail()
+			return
+		}
+		l.backend = b
+		l.tried.Add(b)
+		l.dialer.net.Loop.Stats().Inc(stat.ConnectAttempts)
+		if l.tried.Len() > 1 {
+			l.dialer.net.Loop.Stats().Inc(stat.Retries)
+		}
+		l.ask.Taker.Trying(b)
+		cause := l.dial()
+		if cause == 0 {
+			return
+		}
+		l.missed(record.ConnectReason(cause), cause)
+		if l.why == record.FDExhausted {
+			l.fail() // the next server would meet the same shortage
+			return
+		}
+	}
+}
+
+// pick takes a place at a server. A place that another loop takes in between costs a second look; the server is full
+// then, and is not picked again.
+func (l *Lease) pick() *Backend {
+	cursor := l.ask.From.cursor(l.dialer.net.Loop.Index())
+	for {
+		b := cursor.Pick(l.ask.Key, &l.tried)
+		if b == nil || b.Acquire() {
+			return b
+		}
+	}
+}
+
+func (l *Lease) dial() syscall.Errno {
+	l.addr = sock.Addr(l.backend.Addr)
+	c, err := l.dialer.net.Dial(&l.addr, l)
+	if err != 0 {
+		return err
+	}
+	l.conn = c
+	l.set(dialing)
+	now := l.dialer.net.Loop.Now()
+	l.dialer.net.Loop.Start(&l.timer, now+int64(l.ask.Connect))
+	return 0
+}
+
+// missed notes a failed attempt and gives the place back.
+func (l *Lease) missed(why record.Reason, cause syscall.Errno) {
+	l.why, l.cause = why, cause
+	l.backend.Fail()
+	l.dialer.net.Loop.Stats().Inc(stat.ConnectFailures)
+	l.drop()
+}
+
+// drop lets go of the present attempt.
+func (l *Lease) drop() {
+	l.dialer.net.Loop.Cancel(&l.timer)
+	if l.conn != nil {
+		l.conn.Reset()
+		l.conn = nil
+	}
+	if l.backend != nil {
+		l.backend.Release()
+		l.backend = nil
+	}
+}
+
+// Connected implements sock.Owner: the attempt succeeded.
+func (l *Lease) Connected(c *sock.Conn) {
+	l.dialer.net.Loop.Cancel(&l.timer)
+	taker, b := l.ask.Taker, l.backend
+	l.conn, l.backend = nil, nil
+	l.finish()
+	taker.Leased(c, b)
+}
+
+// Broken implements sock.Owner: the attempt failed.
+func (l *Lease) Broken(_ *sock.Conn, cause syscall.Errno) {
+	l.missed(record.ConnectReason(cause), cause)
+	l.set(picking)
+	l.next()
+}
+
+// Expired ends an attempt that takes too long.
+func (l *Lease) Expired(*loop.Timer) {
+	l.missed(record.ConnectTimeout, syscall.ETIMEDOUT)
+	l.set(picking)
+	l.next()
+}
+
+// fail tells the taker that there is no server.
+func (l *Lease) fail() {
+	taker, why, cause := l.ask.Taker, l.why, l.cause
+	if l.tried.Len() == 0 {
+		why = l.ask.From.Set.whyNobody()
+	}
+	l.finish()
+	taker.Unleased(why, cause)
+}
+
+// finish frees the lease, unless its task still waits in the ring, which frees it then.
+func (l *Lease) finish() {
+	l.set(over)
+	l.ask.Taker = nil
+	if !l.task.Queued() {
+		l.dialer.leases.Put(l)
+	}
+}
+
+// Panicked implements loop.Victim: the taker has to end what the lease was for.
+func (l *Lease) Panicked() {
+	if victim, ok := l.ask.Taker.(loop.Victim); ok {
+		victim.Panicked()
+	}
+}

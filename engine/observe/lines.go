@@ -1,0 +1,98 @@
+package observe
+
+// Lines is the loop's end of the access log. Two batches circle between the loop and
+// the writer through two slots of one element each:
+//
+//	loop ── full ──► writer
+//	     ◄── free ──
+//
+// The loop fills one batch. It hands it over only when the other one has come back, so
+// it never waits: while the writer is behind, the batch fills up, and when it is full,
+// lines are dropped and counted. The memory is two batches a loop, whatever happens.
+
+import (
+	"sync/atomic"
+
+	"sluice/engine/record"
+)
+
+const (
+	// batchSize is what a loop can hold while the writer is busy with its other batch.
+	batchSize = 64 << 10
+	// handOverAt is where a loop no longer waits for its flush timer: half of the
+	// batch is left for what arrives while the writer works.
+	handOverAt = batchSize / 2
+)
+
+// batch is a piece of log on its way to the sink.
+type batch struct {
+	bytes []byte // whole lines; the capacity is batchSize and never grows
+	lines uint64
+}
+
+// Lines collects the lines of one loop. It is touched by that loop only, and a nil
+// *Lines, which an access log that is off gives out, does nothing.
+type Lines struct {
+	log     *AccessLog
+	current *batch // the loop's; the other is in full, in free or with the writer
+
+	full    atomic.Pointer[batch]
+	free    atomic.Pointer[batch]
+	dropped atomic.Uint64 // atomic because the writer drops too
+}
+
+func newLines(log *AccessLog) *Lines {
+	l := &Lines{log: log, current: &batch{bytes: make([]byte, 0, batchSize)}}
+	l.free.Store(&batch{bytes: make([]byte, 0, batchSize)})
+	return l
+}
+
+// Conn appends the line of one connection that has ended. It allocates nothing, never
+// blocks and keeps nothing of r. When there is no room the line is dropped.
+func (l *Lines) Conn(r *record.Conn) {
+	if l == nil {
+		return
+	}
+	b := l.current
+	if len(b.bytes)+lineMax > batchSize {
+		if l.Flush(); l.current == b {
+			l.dropped.Add(1)
+			return
+		}
+		b = l.current
+	}
+	b.bytes = appendConn(b.bytes, r)
+	b.lines++
+	if len(b.bytes) >= handOverAt {
+		l.Flush()
+	}
+}
+
+// Pending reports whether lines wait for a Flush. The loop then flushes by a timer, at
+// most every 100 ms: a line should not wait for the next connection to end.
+func (l *Lines) Pending() bool { return l != nil && l.current.lines > 0 }
+
+// Flush hands the lines to the writer if it is ready for them. If not they stay
+// pending.
+func (l *Lines) Flush() {
+	if !l.Pending() {
+		return
+	}
+	spare := l.free.Swap(nil)
+	if spare == nil {
+		return
+	}
+	// The other batch is in hand, so the slot towards the writer is empty.
+	l.full.Store(l.current)
+	l.current = spare
+	l.log.wakeWriter()
+}
+
+// Dropped returns how many lines were lost so far because the sink failed or was too
+// slow. Any goroutine may ask.
+func (l *Lines) Dropped() uint64 {
+	if l == nil {
+		return 0
+	}
+	return l.dropped.Load()
+}

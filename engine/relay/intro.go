@@ -1,0 +1,217 @@
+package relay
+
+// The way to the server: who is it, where to.
+
+import (
+	"net/netip"
+	"syscall"
+
+	"sluice/engine/hello"
+	"sluice/engine/lease"
+	"sluice/engine/loop"
+	"sluice/engine/record"
+	"sluice/engine/route"
+	"sluice/engine/sock"
+	"sluice/engine/stat"
+)
+
+// intro is what is known only on the way to the server.
+type intro struct {
+	parser hello.Parser
+	hello  hello.Hello
+	route  *Route
+	target netip.AddrPort // where the client connected to, as a PROXY header said
+}
+
+// need leases the tunnel's intro.
+func (t *tunnel) need() *intro {
+	if t.intro == nil {
+		t.intro = t.relay.intros.Get()
+		*t.intro = intro{}
+	}
+	return t.intro
+}
+
+func (t *tunnel) dropIntro() {
+	if t.intro != nil {
+		*t.intro = intro{} // it holds a route, and a large hello's memory
+		t.relay.intros.Put(t.intro)
+		t.intro = nil
+	}
+}
+
+// readProxy waits for the PROXY header.
+func (t *tunnel) readProxy() {
+	t.set(reading)
+	l := t.relay.net.Loop
+	l.Start(&t.timer, l.Now()+int64(t.relay.service.Timeouts.ProxyHeader))
+	t.front.Peek(t)
+}
+
+// identified goes on when the client is known: by a hello where routes need one, else straight to a server, without
+// waiting for a byte, because the server may be the one who speaks first.
+func (t *tunnel) identified() {
+	if !t.count() {
+		t.end(record.PerIPLimit, 0)
+		return
+	}
+	service := t.relay.service
+	if !service.Routes.NeedsHello() {
+		to, ok := service.Routes.Default()
+		t.routed(to, ok, record.NoRoute)
+		return
+	}
+	t.set(greeting)
+	t.need()
+	l := t.relay.net.Loop
+	l.Start(&t.timer, l.Now()+int64(service.Timeouts.Hello))
+	t.front.Peek(t)
+}
+
+// Peeked implements sock.Peeker.
+func (t *tunnel) Peeked(c *sock.Conn, b []byte, eof bool) {
+	if len(b) == 0 && eof {
+		t.end(record.ClientGone, 0)
+		return
+	}
+	switch t.state {
+	case reading:
+		t.seeProxy(c, b, eof)
+	case greeting:
+		t.seeHello(b, eof)
+	}
+}
+
+// seeProxy judges the bytes that should be a PROXY header.
+func (t *tunnel) seeProxy(c *sock.Conn, b []byte, eof bool) {
+	header, n, status := sock.ParseProxy(b)
+	switch {
+	case status == sock.ProxyPartial && !eof:
+		return
+	case status == sock.ProxyComplete:
+		c.Discard(n)
+		t.introduced(header)
+	case status == sock.ProxyAbsent && !t.relay.service.Proxy.Required:
+	case status == sock.ProxyAbsent:
+		t.refuse(record.ProxyHeaderMissing, stat.ProxyHeadersBad)
+		return
+	default:
+		t.refuse(record.ProxyHeaderBad, stat.ProxyHeadersBad)
+		return
+	}
+	t.relay.net.Loop.Cancel(&t.timer)
+	t.rec.ProxyHeader = t.between()
+	c.EndPeek()
+	t.identified()
+}
+
+// introduced takes the addresses from a header. LOCAL and unknown families keep the socket's own.
+func (t *tunnel) introduced(h sock.ProxyHeader) {
+	if h.Local || !h.Source.IsValid() {
+		return
+	}
+	t.rec.Peer, t.rec.Client = t.rec.Client, h.Source
+	t.need().target = h.Destination
+}
+
+// seeHello judges the bytes that should be a ClientHello.
+func (t *tunnel) seeHello(b []byte, eof bool) {
+	routes := t.relay.service.Routes
+	h := &t.intro.hello
+	switch status := t.intro.parser.Parse(b, h); status {
+	case hello.Partial:
+		if eof {
+			t.refuse(record.HelloBad, stat.HellosBad)
+		}
+	case hello.Complete:
+		t.rec.SNI = string(h.ServerName())
+		for name := range h.Protocols {
+			t.rec.ALPN = string(name)
+			break
+		}
+		to, ok := routes.MatchTLS(route.Query{Name: h.ServerName(), ALPN: h.ALPN()})
+		t.routed(to, ok, record.NoRoute)
+	case hello.NotTLS:
+		to, ok := routes.Default()
+		t.routed(to, ok, record.NotTLS)
+	case hello.TooBig:
+		t.refuse(record.HelloTooBig, stat.HellosBad)
+	default:
+		t.refuse(record.HelloBad, stat.HellosBad)
+	}
+}
+
+func (t *tunnel) refuse(why record.Reason, count stat.ID) {
+	t.relay.net.Loop.Stats().Inc(count)
+	t.end(why, 0)
+}
+
+// routed goes on when the destination is known, or found not to exist.
+func (t *tunnel) routed(to *Route, ok bool, otherwise record.Reason) {
+	if t.state == greeting {
+		t.relay.net.Loop.Cancel(&t.timer)
+		t.front.EndPeek()
+		t.rec.Hello = t.between()
+	}
+	if !ok {
+		t.end(otherwise, 0)
+		return
+	}
+	t.rec.Names = to.Names
+	if client := t.rec.Client; client.IsValid() && !to.Access.Permits(client.Addr()) {
+		t.relay.net.Loop.Stats().Inc(stat.RefusedDenied)
+		t.end(record.Denied, 0)
+		return
+	}
+	t.set(leasing)
+	t.need().route = to
+	t.lease = t.relay.dialer.Begin(lease.Ask{From: to.Upstream, Key: t.key(to.Upstream), Connect: to.Connect, Taker: t})
+}
+
+// key is what a policy that goes by a key gets.
+func (t *tunnel) key(u *lease.Upstream) uint64 {
+	switch {
+	case !u.Set.Policy().Keyed():
+		return 0
+	case u.BySNI:
+		return lease.HashName(t.intro.hello.ServerName())
+	}
+	return lease.HashAddr(t.rec.Client.Addr())
+}
+
+// Trying implements lease.Taker.
+func (t *tunnel) Trying(b *lease.Backend) { t.rec.Tried(b.Name) }
+
+// Unleased implements lease.Taker.
+func (t *tunnel) Unleased(why record.Reason, cause syscall.Errno) {
+	t.lease = nil
+	t.rec.Connect = t.between()
+	t.end(why, cause)
+}
+
+// tooSlow handles the end of a deadline on the way to the server.
+func (t *tunnel) tooSlow() {
+	switch {
+	case t.state == greeting:
+		t.refuse(record.HelloTimeout, stat.HellosBad)
+	case t.relay.service.Proxy.Required:
+		t.refuse(record.ProxyHeaderTimeout, stat.ProxyHeadersBad)
+	default:
+		// The header was optional, and a client that waits for the server to speak first sends none.
+		t.front.EndPeek()
+		t.rec.ProxyHeader = t.between()
+		t.identified()
+	}
+}
+
+// Expired implements loop.Expirer.
+func (t *tunnel) Expired(*loop.Timer) {
+	switch t.state {
+	case reading, greeting:
+		t.tooSlow()
+	case relaying:
+		t.watch()
+	case dying:
+		t.stillDying()
+	}
+}

@@ -1,0 +1,185 @@
+// Package relay passes TCP connections through, untouched: bytes, half-closes and resets arrive as they were sent.
+//
+// A tunnel goes one way through its states: who is it (PROXY header), where to (ClientHello), a server (lease), and
+// then two flows between two connections, until both have ended or one side is broken:
+//
+//	accept ─► reading ─► greeting ─► leasing ─► relaying ─► ended
+//	                                               └► dying ──┘
+//
+// What the three ways to stop mean here:
+//
+//	end    a FIN on one side becomes a FIN on the other, after all bytes before it; the other direction goes on
+//	abort  a reset, or a lost peer, becomes a reset on the other side, after the bytes received before it, as long as
+//	       the other side takes them
+//	stop   the tunnel's own limits (idle, drain) reset both sides: an invented FIN would look like the end of the data
+package relay
+
+import (
+	"net/netip"
+	"syscall"
+	"time"
+
+	"sluice/engine/lease"
+	"sluice/engine/limit"
+	"sluice/engine/record"
+	"sluice/engine/route"
+	"sluice/engine/sock"
+	"sluice/engine/stat"
+	"sluice/pool"
+)
+
+// Service is what one listener does with its connections. It never changes, and all loops share it.
+type Service struct {
+	Names    *record.Names // with the listener's name only
+	Routes   *route.Table[*Route]
+	Access   route.Access // judged at accept, on the socket's peer
+	Proxy    ProxyPolicy
+	PerIP    *limit.PerKey[netip.Addr] // nil without a limit
+	MaxPerIP int64
+	Timeouts Timeouts
+}
+
+// ProxyPolicy says whose PROXY headers are read.
+type ProxyPolicy struct {
+	Read     bool // from the peers in From, or from everybody when that is empty
+	Required bool // close a connection without a header
+	From     route.Prefixes
+}
+
+// expects reports whether peer may, or has to, begin with a header.
+func (p *ProxyPolicy) expects(peer netip.Addr) bool {
+	return p.Read && (p.From.Empty() || p.From.Contains(peer))
+}
+
+// Timeouts are a listener's.
+type Timeouts struct {
+	Hello       time.Duration // to the complete ClientHello, from the PROXY header or accept
+	ProxyHeader time.Duration // to the complete PROXY header, from accept
+	Tunnel      time.Duration // without a byte in either direction
+	HalfClosed  time.Duration // likewise, once one side has ended and the answer has begun
+}
+
+// Route is where a service sends some of its connections.
+type Route struct {
+	Names    *record.Names
+	Upstream *lease.Upstream
+	Access   route.Access  // judged when the client is known
+	Connect  time.Duration // for each attempt
+}
+
+// Recorder is told of every connection that is over.
+type Recorder interface {
+	Conn(r *record.Conn)
+}
+
+// Relay is a service on one loop. It is the listener's sock.Acceptor.
+type Relay struct {
+	net      *sock.Net
+	dialer   *lease.Dialer
+	service  *Service
+	recorder Recorder
+	reasons  stat.Vector // connections by the reason of their end
+	tunnels  pool.FreeList[tunnel]
+	intros   pool.FreeList[intro]
+	first    *tunnel // of the list of those that are not ended
+	active   int
+	onEmpty  func()
+}
+
+// New returns the service on the loop of net and dialer.
+func New(service *Service, net *sock.Net, dialer *lease.Dialer, recorder Recorder) *Relay {
+	return &Relay{
+		net: net, dialer: dialer, service: service, recorder: recorder,
+		reasons: stat.NewVector(record.ReasonCount),
+	}
+}
+
+// Active is the number of connections that are not over.
+func (r *Relay) Active() int { return r.active }
+
+// Reasons counts the connections that are over, by record.Reason.
+func (r *Relay) Reasons() stat.Vector { return r.reasons }
+
+// Admit implements sock.Acceptor: the listener's own client_ip.
+func (r *Relay) Admit(peer netip.AddrPort) bool {
+	if !peer.IsValid() || r.service.Access.Permits(peer.Addr()) {
+		return true
+	}
+	r.net.Loop.Stats().Inc(stat.RefusedDenied)
+	r.turnAway(peer, record.Denied, 0)
+	return false
+}
+
+// Dropped implements sock.Acceptor.
+func (r *Relay) Dropped(peer netip.AddrPort, err syscall.Errno) {
+	why := record.Internal
+	if err == syscall.EMFILE || err == syscall.ENFILE || err == syscall.ENOMEM || err == syscall.ENOSPC {
+		why = record.FDExhausted
+	}
+	r.turnAway(peer, why, err)
+}
+
+// turnAway records a connection that never became a tunnel.
+func (r *Relay) turnAway(peer netip.AddrPort, why record.Reason, cause syscall.Errno) {
+	rec := record.Conn{Client: peer, Names: r.service.Names, Start: r.net.Loop.Wall()}
+	rec.End(rec.Start, why, cause)
+	r.reasons.Inc(int(why))
+	r.recorder.Conn(&rec)
+}
+
+// Accept implements sock.Acceptor.
+func (r *Relay) Accept(c *sock.Conn, gate *sock.Gate) {
+	t := r.tunnels.Get()
+	t.begin(r, c, gate)
+	if r.service.Proxy.expects(c.Peer().Addr()) || (!c.Peer().IsValid() && r.service.Proxy.Read) {
+		t.readProxy()
+		return
+	}
+	t.identified()
+}
+
+// StopAll ends every tunnel, for why.
+func (r *Relay) StopAll(why record.Reason) {
+	for r.first != nil {
+		r.first.end(why, 0)
+	}
+}
+
+// WhenEmpty has fn called, on the loop, once no tunnel is left: at once when there is none.
+func (r *Relay) WhenEmpty(fn func()) {
+	r.onEmpty = fn
+	r.checkEmpty()
+}
+
+func (r *Relay) checkEmpty() {
+	if r.active == 0 && r.onEmpty != nil {
+		fn := r.onEmpty
+		r.onEmpty = nil
+		fn()
+	}
+}
+
+// link adds t to the list of live tunnels.
+func (r *Relay) link(t *tunnel) {
+	t.prev, t.next = nil, r.first
+	if r.first != nil {
+		r.first.prev = t
+	}
+	r.first = t
+	r.active++
+	r.net.Loop.Stats().Inc(stat.Active)
+}
+
+func (r *Relay) unlink(t *tunnel) {
+	if t.prev != nil {
+		t.prev.next = t.next
+	} else {
+		r.first = t.next
+	}
+	if t.next != nil {
+		t.next.prev = t.prev
+	}
+	t.prev, t.next = nil, nil
+	r.active--
+	r.net.Loop.Stats().Dec(stat.Active)
+}

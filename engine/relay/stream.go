@@ -1,0 +1,158 @@
+package relay
+
+// The tunnel proper: two flows between two connections.
+
+import (
+	"net/netip"
+	"syscall"
+
+	"sluice/engine/flow"
+	"sluice/engine/lease"
+	"sluice/engine/record"
+	"sluice/engine/sock"
+)
+
+// Leased implements lease.Taker: bytes may move.
+func (t *tunnel) Leased(c *sock.Conn, b *lease.Backend) {
+	t.lease, t.back, t.backend = nil, c, b
+	c.Own(t)
+	t.set(relaying)
+	t.rec.Connect = t.between()
+	l := t.relay.net.Loop
+	t.up.Start(l, t.front, t.back, t)
+	t.down.Start(l, t.back, t.front, t)
+	// Queued after the flows were started, the header leaves together with the first bytes where there are any.
+	t.present(t.intro.route.Upstream.Proxy)
+	t.dropIntro()
+	l.Start(&t.timer, l.Now()+int64(min(probeAfter, t.relay.service.Timeouts.Tunnel)))
+}
+
+// present sends the PROXY header.
+func (t *tunnel) present(version lease.ProxyVersion) {
+	if version == 0 {
+		return
+	}
+	target := t.intro.target
+	if !target.IsValid() {
+		target = t.front.Local()
+	}
+	var room [proxyRoom]byte
+	t.back.Queue(appendProxy(room[:0], version, t.rec.Client, target))
+}
+
+func appendProxy(dst []byte, version lease.ProxyVersion, client, target netip.AddrPort) []byte {
+	if version == 1 {
+		return sock.AppendProxyV1(dst, client, target)
+	}
+	return sock.AppendProxyV2(dst, client, target)
+}
+
+// Connected implements sock.Owner. Dialing is the lease's business; nothing arrives here.
+func (t *tunnel) Connected(*sock.Conn) {}
+
+// Broken implements sock.Owner: a connection has failed. What it had received may still be on its way to the other
+// side, and gets there as long as that side takes it.
+func (t *tunnel) Broken(c *sock.Conn, cause syscall.Errno) {
+	switch t.state {
+	case reading, greeting, leasing:
+		t.end(record.ClientGone, cause)
+	case relaying:
+		out := &t.up
+		t.verdict, t.cause = record.StreamReason(record.Front, cause), cause
+		if c == t.back {
+			out = &t.down
+			t.verdict = record.StreamReason(record.Back, cause)
+		}
+		if out.Closing() {
+			t.end(t.verdict, cause)
+			return
+		}
+		t.set(dying)
+		l := t.relay.net.Loop
+		t.dyingSince = l.Now()
+		t.mark = t.moved()
+		l.Start(&t.timer, l.Now()+int64(lastWords))
+	}
+}
+
+func (t *tunnel) moved() uint64 { return t.up.Moved() + t.down.Moved() }
+
+// stillDying looks whether the last bytes make progress.
+func (t *tunnel) stillDying() {
+	l := t.relay.net.Loop
+	if t.moved() == t.mark || l.Now()-t.dyingSince >= int64(lastWordsTotal) {
+		t.end(t.verdict, t.cause)
+		return
+	}
+	t.mark = t.moved()
+	l.Start(&t.timer, l.Now()+int64(lastWords))
+}
+
+// Ended implements flow.Owner: one direction is over.
+func (t *tunnel) Ended(f *flow.Flow, err error) {
+	switch {
+	case t.state == dying:
+		t.lastEnded(f)
+	case t.state != relaying:
+	case err != nil:
+		// A connection that fails is latched first, so Broken has been heard and the tunnel is dying by now.
+		t.end(record.Internal, 0)
+	case t.up.Over() && t.down.Over():
+		t.finish()
+	default:
+		t.halfSince = t.relay.net.Loop.Now()
+		t.clientEnd = f == &t.up
+		t.watch()
+	}
+}
+
+// lastEnded handles the end of a flow of a dying tunnel. The one into the broken connection ends first and changes
+// nothing; when the one out of it ends, everything that connection had sent has been passed on.
+func (t *tunnel) lastEnded(f *flow.Flow) {
+	fromFront := t.verdict.Side() == record.Front
+	if fromFront == (f == &t.up) {
+		t.end(t.verdict, t.cause)
+	}
+}
+
+// finish ends a tunnel whose sides have both ended.
+func (t *tunnel) finish() {
+	if t.clientEnd {
+		t.end(record.ClientEnd, 0)
+		return
+	}
+	t.end(record.ServerEnd, 0)
+}
+
+// watch ends a tunnel that has been silent for too long, or sets the time of the next look. Bytes only leave the
+// time of the last one behind; nothing is done for them here.
+func (t *tunnel) watch() {
+	now := t.relay.net.Loop.Now()
+	t.probe(now)
+	answered := t.down.Moved() > 0
+	limit, why := t.relay.service.Timeouts.Tunnel, record.TunnelIdle
+	if t.halfSince != 0 && answered {
+		limit, why = t.relay.service.Timeouts.HalfClosed, record.HalfClosedIdle
+	}
+	due := max(t.up.LastMove(), t.down.LastMove(), t.halfSince) + int64(limit)
+	if now >= due {
+		t.end(why, 0)
+		return
+	}
+	if t.halfSince != 0 && !answered {
+		// The answer may begin at any time, and the shorter limit with it.
+		due = min(due, now+int64(t.relay.service.Timeouts.HalfClosed))
+	}
+	if !t.probed {
+		due = min(due, t.phase+int64(probeAfter))
+	}
+	t.relay.net.Loop.Start(&t.timer, due)
+}
+
+// probe turns keepalive on towards the server once the tunnel has proven long.
+func (t *tunnel) probe(now int64) {
+	if !t.probed && now-t.phase >= int64(probeAfter) {
+		t.probed = true
+		t.back.KeepAlive()
+	}
+}

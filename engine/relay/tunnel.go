@@ -1,0 +1,159 @@
+package relay
+
+import (
+	"net/netip"
+	"syscall"
+
+	"sluice/engine/flow"
+	"sluice/engine/lease"
+	"sluice/engine/loop"
+	"sluice/engine/record"
+	"sluice/engine/sock"
+	"sluice/engine/stat"
+)
+
+// tunnel is one connection through the proxy. What is only needed on the way to its server is in the intro, which
+// goes back to its list once the tunnel is set up, and so does the route: thousands of idle tunnels hold neither a
+// buffer nor a generation of the configuration.
+type tunnel struct {
+	relay      *Relay
+	gate       *sock.Gate
+	prev, next *tunnel // in the relay's list of live tunnels
+	intro      *intro
+	front      *sock.Conn
+	back       *sock.Conn
+	lease      *lease.Lease
+	backend    *lease.Backend
+	up, down   flow.Flow
+	timer      loop.Timer
+	task       loop.Task // frees the tunnel in a later turn
+	rec        record.Conn
+	phase      int64 // when the present phase began, on the loop's clock
+	halfSince  int64 // when one direction ended, or 0
+	dyingSince int64
+	mark       uint64 // bytes moved at the last look at a dying tunnel
+	counted    netip.Addr
+	verdict    record.Reason // why it is dying
+	cause      syscall.Errno
+	state      tunnelState
+	clientEnd  bool // the client ended first
+	probed     bool // keepalive is on towards the server
+}
+
+// begin takes over an accepted connection.
+func (t *tunnel) begin(r *Relay, c *sock.Conn, gate *sock.Gate) {
+	*t = tunnel{relay: r, gate: gate, front: c, phase: r.net.Loop.Now()}
+	t.timer.Bind(t)
+	t.task.Bind(t)
+	t.rec = record.Conn{Client: c.Peer(), Names: r.service.Names, Start: r.net.Loop.Wall()}
+	c.Own(t)
+	r.link(t)
+}
+
+// between closes a phase and begins the next.
+func (t *tunnel) between() record.Micros {
+	began := t.phase
+	t.phase = t.relay.net.Loop.Now()
+	return record.Between(began, t.phase)
+}
+
+// end is the one way out: it gives back everything, says why, and frees the tunnel in a later turn, because its
+// flows may still wait in the ring.
+func (t *tunnel) end(why record.Reason, cause syscall.Errno) {
+	if t.state == ended {
+		return
+	}
+	orderly := t.up.State() == flow.Ended && t.down.State() == flow.Ended
+	t.set(ended)
+	r := t.relay
+	r.net.Loop.Cancel(&t.timer)
+	t.dropIntro()
+	if t.lease != nil {
+		t.lease.Cancel()
+		t.lease = nil
+	}
+	t.up.Cancel()
+	t.down.Cancel()
+	hangUp(t.front, orderly)
+	hangUp(t.back, orderly)
+	if t.backend != nil {
+		t.backend.Release()
+	}
+	t.uncount()
+	t.gate.Release()
+	t.tell(why, cause)
+	r.unlink(t)
+	r.net.Loop.Later(&t.task)
+}
+
+func hangUp(c *sock.Conn, orderly bool) {
+	switch {
+	case c == nil:
+	case orderly:
+		c.Close()
+	default:
+		c.Reset()
+	}
+}
+
+// tell completes the record and hands it on.
+func (t *tunnel) tell(why record.Reason, cause syscall.Errno) {
+	r := t.relay
+	t.rec.BytesUp, t.rec.BytesDown = t.up.Moved(), t.down.Moved()
+	t.rec.Spliced = t.up.Spliced() || t.down.Spliced()
+	if first := t.down.FirstMove(); first != 0 {
+		t.rec.FirstByte = record.Between(t.phase, first)
+	}
+	t.rec.End(r.net.Loop.Wall(), why, cause)
+	stats := r.net.Loop.Stats()
+	stats.Add(stat.BytesUp, t.rec.BytesUp)
+	stats.Add(stat.BytesDown, t.rec.BytesDown)
+	r.reasons.Inc(int(why))
+	r.recorder.Conn(&t.rec)
+}
+
+// Run frees an ended tunnel.
+func (t *tunnel) Run() {
+	r := t.relay
+	t.set(unused)
+	r.tunnels.Put(t)
+	r.checkEmpty()
+}
+
+// Panicked implements loop.Victim.
+func (t *tunnel) Panicked() { t.end(record.Internal, 0) }
+
+// count makes the tunnel one of its client's, and reports whether there is room.
+func (t *tunnel) count() bool {
+	service := t.relay.service
+	if service.PerIP == nil || !t.rec.Client.IsValid() {
+		return true
+	}
+	key := perIPKey(t.rec.Client.Addr())
+	if !service.PerIP.Acquire(key, service.MaxPerIP) {
+		t.relay.net.Loop.Stats().Inc(stat.RefusedPerIP)
+		return false
+	}
+	t.counted = key
+	return true
+}
+
+func (t *tunnel) uncount() {
+	if t.counted.IsValid() {
+		t.relay.service.PerIP.Release(t.counted)
+		t.counted = netip.Addr{}
+	}
+}
+
+// perIPKey is what counts as one client: an IPv4 address, or an IPv6 /64, which is what one site is given.
+func perIPKey(ip netip.Addr) netip.Addr {
+	ip = ip.Unmap()
+	if ip.Is4() {
+		return ip
+	}
+	p, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return ip
+	}
+	return p.Addr()
+}

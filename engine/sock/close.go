@@ -1,0 +1,70 @@
+package sock
+
+// Closing: one way out for every connection.
+//
+// A descriptor is forgotten at once and closed in a later turn, because an event for it may still wait in the
+// present batch, and a newcomer with the same number would receive it.
+
+// Close ends the connection in order: what was written still arrives, followed by the end of the stream. Bytes that
+// have arrived and were never read turn it into a reset, which is the kernel's rule.
+func (c *Conn) Close() {
+	c.leave()
+	c.burySoon()
+}
+
+// Reset cuts the connection: the peer sees a reset, after the bytes that were already written. (A unix socket has no
+// reset; its peer sees the end.) While the kernel still holds unacknowledged bytes, which a reset would destroy, the
+// descriptor lingers for as long as they make progress, within bounds.
+func (c *Conn) Reset() {
+	c.leave()
+	if c.cause == 0 && !c.has(stream) {
+		c.cut()
+	}
+	c.burySoon()
+}
+
+// cut arranges for the reset, now or when the last bytes have arrived.
+func (c *Conn) cut() {
+	if c.net.linger(int(c.fd)) {
+		c.fd = -1 // it belongs to the lingerer now
+		return
+	}
+	c.net.Sys.ResetOnClose(int(c.fd))
+}
+
+// leave gives back everything the connection holds.
+func (c *Conn) leave() {
+	c.set(closing)
+	c.net.Loop.Forget(int(c.fd))
+	c.dropHead()
+	c.dropPrefix()
+	c.dropPipe()
+	c.source, c.sink, c.chunk, c.peeker, c.owner = nil, nil, nil, nil, nil
+}
+
+// burySoon has the descriptor closed in a later turn. A task that waits in the ring would run within this one, so it
+// is sent round once more.
+func (c *Conn) burySoon() {
+	if c.task.Queued() {
+		c.add(again)
+		return
+	}
+	c.net.Loop.Later(&c.task)
+}
+
+func (c *Conn) bury() {
+	if c.has(again) {
+		c.clear(again)
+		c.net.Loop.Later(&c.task)
+		return
+	}
+	if c.fd >= 0 {
+		c.net.Sys.Close(int(c.fd))
+	}
+	c.free()
+}
+
+func (c *Conn) free() {
+	c.set(free)
+	c.net.conns.Put(c)
+}

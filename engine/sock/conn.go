@@ -1,0 +1,164 @@
+// Package sock is non-blocking connections: ordered byte streams that live on one loop.
+//
+// A Conn is a flow.Source and a flow.Sink. It remembers edges (the poller's hints), reads only when a flow asks,
+// writes at once what it is given, and closes its halves separately:
+//
+//	up.Start(loop, front, back, owner)   // front's bytes go to back
+//	down.Start(loop, back, front, owner) // and the other way
+//
+// Errors are never lost: the first one, from an event or a call, is latched as the connection's cause. A later end
+// of stream reports that cause instead of a clean end (after a reset the kernel gives the error only once, and then
+// a clean end), but bytes that had arrived before still come first.
+package sock
+
+import (
+	"net/netip"
+	"syscall"
+
+	"sluice/engine/flow"
+	"sluice/engine/loop"
+	"sluice/pool"
+)
+
+// Owner is told what happens to a connection outside its flows.
+type Owner interface {
+	// Connected is called once for a dialed connection, when bytes may move.
+	Connected(c *Conn)
+	// Broken is called at most once: the dial failed, or the connection did. Bytes received before may still be read;
+	// reading then ends in the same error. The owner has to close the connection.
+	Broken(c *Conn, cause syscall.Errno)
+}
+
+// Conn is one connection. It belongs to its loop. Close or Reset gives it back; nothing may touch it afterwards.
+type Conn struct {
+	net   *Net
+	owner Owner
+	task  loop.Task // tells the owner, flushes, and closes, depending on the state
+
+	source *flow.Flow // has asked for bytes from here, and waits
+	sink   *flow.Flow // its chunk is being written here
+	chunk  *flow.Chunk
+	peeker Peeker
+
+	head   *pool.Buffer // bytes read ahead of any flow: [headAt, headLen)
+	prefix *pool.Buffer // bytes queued to leave before any chunk: [prefixAt, prefixLen)
+	pipe   *pool.Pipe   // held while a bulk run lasts
+
+	peer     netip.AddrPort
+	fd       int32
+	headAt   int32
+	headLen  int32
+	prefixAt int16
+	prefixLn int16
+	run      int32 // bytes moved in the present bulk run, saturating
+	spent    int32 // bytes brought in since the last event
+	cause    syscall.Errno
+	flags    flag
+	state    connState
+	class    pool.Class // of the next read
+	last     bool       // the chunk being written is the last
+}
+
+// Own sets who is told about the connection. It must be called before the next event.
+func (c *Conn) Own(o Owner) { c.owner = o }
+
+// Peer is the address of the other end; the zero AddrPort for a unix socket.
+func (c *Conn) Peer() netip.AddrPort { return c.peer }
+
+// Local asks the kernel for the connection's own address.
+func (c *Conn) Local() netip.AddrPort { return c.net.Sys.Local(int(c.fd)) }
+
+// Cause is the first error of the connection, or 0.
+func (c *Conn) Cause() syscall.Errno { return c.cause }
+
+// KeepAlive makes the kernel probe the peer when the connection is silent. Accepted connections inherit this from
+// their listener; dialed ones are worth the four system calls only once they have lived for a while.
+func (c *Conn) KeepAlive() {
+	if !c.has(stream) {
+		c.net.Sys.KeepAlive(int(c.fd))
+	}
+}
+
+// Ready takes the poller's hints.
+func (c *Conn) Ready(ev loop.Events) {
+	c.spent = 0
+	c.note(ev)
+	if c.state == connecting {
+		c.settleDial()
+		return
+	}
+	switch {
+	case c.source != nil:
+		c.pull()
+	case c.peeker != nil:
+		c.look()
+	}
+	switch {
+	case c.sink != nil:
+		c.push()
+	case c.prefix != nil:
+		c.flushPrefix()
+	}
+}
+
+// note turns hints into remembered facts.
+func (c *Conn) note(ev loop.Events) {
+	if ev&(loop.Readable|loop.ReadShut|loop.Hangup|loop.Failed|loop.Urgent) != 0 {
+		c.add(readable)
+	}
+	if ev&(loop.Writable|loop.Failed|loop.Hangup) != 0 {
+		c.add(writable)
+	}
+	if ev&loop.ReadShut != 0 {
+		c.add(readShut)
+	}
+	if ev&loop.Urgent != 0 {
+		c.add(rough)
+	}
+	if ev&loop.Failed != 0 {
+		if cause := c.net.Sys.Failure(int(c.fd)); cause != 0 {
+			c.latch(cause)
+		}
+	}
+}
+
+// settleDial finds out how a dial came out.
+func (c *Conn) settleDial() {
+	if c.cause != 0 || !c.has(writable) {
+		return // a cause is told from the task
+	}
+	c.set(open)
+	c.owner.Connected(c)
+}
+
+// latch remembers the first error and has the owner told.
+func (c *Conn) latch(cause syscall.Errno) {
+	if c.cause != 0 {
+		return
+	}
+	c.cause = cause
+	c.net.Loop.Settle(&c.task)
+}
+
+// Run does what was queued: it is called by the loop.
+func (c *Conn) Run() {
+	if c.state == closing {
+		c.bury()
+		return
+	}
+	if c.cause != 0 && !c.has(told) {
+		c.add(told)
+		c.owner.Broken(c, c.cause)
+		return
+	}
+	if c.prefix != nil && c.sink == nil {
+		c.flushPrefix()
+	}
+}
+
+// Panicked implements loop.Victim: the owner has to end what the connection belongs to.
+func (c *Conn) Panicked() {
+	if victim, ok := c.owner.(loop.Victim); ok && c.state != closing {
+		victim.Panicked()
+	}
+}

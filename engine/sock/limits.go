@@ -1,0 +1,30 @@
+package sock
+
+import "time"
+
+// Every limit of this room, with its reason.
+const (
+	// turnBytes is how much one connection may bring in before the others get their turn: a few large chunks, about
+	// 50 µs of copying.
+	turnBytes = 256 << 10
+	// spliceAfter is how much a direction must have moved in large reads before it is worth a pipe: two pipe
+	// descriptors and the first splice cost as much as copying about 100 KiB.
+	spliceAfter = 256 << 10
+	// smallRead ends a bulk run: what comes in pieces below it is cheaper to copy.
+	smallRead = 4 << 10
+	// spliceMax bounds one splice; pipes are usually full earlier, by slots.
+	spliceMax = 1 << 20
+	// acceptMax is the number of accepts per wake-up; the listener is level-triggered, so the rest is not lost.
+	acceptMax = 16
+	// acceptRetry is how long accepting pauses after the descriptors ran out.
+	acceptRetry = 100 * time.Millisecond
+	// drainMax bounds what a closing listener takes from its queue; kernels cap the queue far below it.
+	drainMax = 65536
+	// lingerMax is how many closed connections of a loop may wait for their last bytes to arrive before a reset.
+	lingerMax = 1024
+	// lingerTick is how often they are looked at, lingerStall how long they may make no progress, lingerTotal how
+	// long they live at all.
+	lingerTick  = 20 * time.Millisecond
+	lingerStall = 250 * time.Millisecond
+	lingerTotal = 5 * time.Second
+)

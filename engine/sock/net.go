@@ -1,0 +1,56 @@
+package sock
+
+import (
+	"errors"
+	"syscall"
+
+	"sluice/engine/loop"
+	"sluice/pool"
+)
+
+// Net is what the connections of one loop share.
+type Net struct {
+	Loop    *loop.Loop
+	Sys     Sys
+	Buffers *pool.Arena
+	Pipes   *pool.Pipes
+
+	conns     pool.FreeList[Conn]
+	lingers   pool.FreeList[linger]
+	lingering map[*linger]struct{} // at most lingerMax
+}
+
+// NewNet returns the net of loop l.
+func NewNet(l *loop.Loop, sys Sys, buffers *pool.Arena, pipes *pool.Pipes) *Net {
+	return &Net{
+		Loop: l, Sys: sys, Buffers: buffers, Pipes: pipes,
+		lingering: make(map[*linger]struct{}),
+	}
+}
+
+// Open is the number of connections that exist, those that are being closed included.
+func (n *Net) Open() int { return n.conns.Live() }
+
+// conn makes a connection of a descriptor and registers it. The descriptor is closed when that fails.
+func (n *Net) conn(fd int, state connState) (*Conn, syscall.Errno) {
+	c := n.conns.Get()
+	*c = Conn{net: n, fd: int32(fd), class: pool.Medium, flags: writable}
+	c.task.Bind(c)
+	c.set(state)
+	if err := n.Loop.Add(fd, c); err != nil {
+		c.set(closing)
+		c.free()
+		n.Sys.Close(fd)
+		return nil, errno(err)
+	}
+	return c, 0
+}
+
+// errno finds the system's error in one that the poller has wrapped.
+func errno(err error) syscall.Errno {
+	var e syscall.Errno
+	if errors.As(err, &e) {
+		return e
+	}
+	return syscall.EINVAL
+}

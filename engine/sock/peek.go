@@ -1,0 +1,98 @@
+package sock
+
+// Reading ahead: the first bytes of a connection decide where it goes, and then go there themselves.
+
+import (
+	"golang.org/x/sys/unix"
+
+	"sluice/pool"
+)
+
+// Peeker looks at the first bytes of a connection.
+type Peeker interface {
+	// Peeked is shown all bytes that were read and not discarded, each time there are more, and a last time with
+	// eof. It may call Discard, EndPeek, Close and Reset of c. It must end the peek before 64 KiB.
+	Peeked(c *Conn, b []byte, eof bool)
+}
+
+// Peek shows the connection's bytes to p as they arrive, and keeps them. A connection that sends nothing costs no
+// buffer; one that sends slowly costs the smallest.
+func (c *Conn) Peek(p Peeker) {
+	c.peeker = p
+	c.look()
+}
+
+// EndPeek stops reading ahead. What was read and not discarded is the first thing a flow gets.
+func (c *Conn) EndPeek() { c.peeker = nil }
+
+// Discard drops the first n of the bytes read ahead.
+func (c *Conn) Discard(n int) {
+	c.headAt += int32(n)
+	if c.headAt == c.headLen {
+		c.dropHead()
+	}
+}
+
+// look reads while there is something to read and somebody who wants to see it. The bound is the peeker's: it ends
+// the peek before the largest buffer is full.
+func (c *Conn) look() {
+	for c.peeker != nil && c.state == open && c.has(readable) && !c.has(ended) {
+		c.makeRoom()
+		space := c.head.Bytes()[c.headLen:]
+		n, err := c.net.Sys.Read(int(c.fd), space)
+		switch {
+		case err == unix.EAGAIN:
+			c.clear(readable)
+			if c.headAt == c.headLen {
+				c.dropHead()
+			}
+			return
+		case err != 0:
+			c.latch(err)
+			return
+		case n == 0 && c.cause != 0:
+			return // the owner is told from the task
+		case n == 0:
+			c.add(ended)
+		default:
+			c.headLen += int32(n)
+			if n < len(space) {
+				c.drained()
+			}
+		}
+		c.peeker.Peeked(c, c.ahead(), c.has(ended))
+	}
+}
+
+// ahead is what was read and not discarded.
+func (c *Conn) ahead() []byte {
+	if c.head == nil {
+		return nil
+	}
+	return c.head.Bytes()[c.headAt:c.headLen]
+}
+
+// makeRoom sees to it that the head has space for one more read.
+func (c *Conn) makeRoom() {
+	if c.head == nil {
+		c.head, c.headAt, c.headLen = c.net.Buffers.Get(pool.Small), 0, 0
+		return
+	}
+	if int(c.headLen) < len(c.head.Bytes()) {
+		return
+	}
+	if c.head.Class() == pool.Large {
+		panic("sock: a peek went beyond the largest buffer")
+	}
+	bigger := c.net.Buffers.Get(c.head.Class() + 1)
+	n := copy(bigger.Bytes(), c.ahead())
+	c.head.Release()
+	c.head, c.headAt, c.headLen = bigger, 0, int32(n)
+}
+
+func (c *Conn) dropHead() {
+	if c.head != nil {
+		c.head.Release()
+		c.head, c.headAt, c.headLen = nil, 0, 0
+	}
+}

@@ -1,0 +1,53 @@
+package sock
+
+// connState is how far a connection has come. Its two halves end independently of it: see the flags ended and shut.
+type connState uint8
+
+const (
+	free       connState = iota // in the free list
+	connecting                  // dialed; the outcome is not known yet
+	open                        // bytes may move
+	closing                     // forgotten by the loop; the descriptor is closed in a later turn
+	connStates
+)
+
+var connStateNames = [connStates]string{"free", "connecting", "open", "closing"}
+
+// String names the state.
+func (s connState) String() string { return connStateNames[s] }
+
+// connMoves is the table of allowed moves: connMoves[from] has a bit for each to.
+var connMoves = [connStates]uint8{
+	free:       1<<connecting | 1<<open,
+	connecting: 1<<open | 1<<closing,
+	open:       1 << closing,
+	closing:    1 << free,
+}
+
+// set is the only place where a connection's state changes.
+func (c *Conn) set(next connState) {
+	if connMoves[c.state]&(1<<next) == 0 {
+		panic("sock: " + c.state.String() + " → " + next.String())
+	}
+	c.state = next
+}
+
+// flag is one remembered fact about a connection.
+type flag uint16
+
+const (
+	readable flag = 1 << iota // an edge said so and no read has disproved it
+	writable                  // likewise
+	readShut                  // the poller has seen the peer's end of stream: all its bytes are already here
+	rough                     // a short read does not prove an empty queue (urgent data, unix sockets)
+	ended                     // the end of stream has been read
+	shut                      // the end of stream has been sent
+	told                      // the owner has been told of the cause
+	unsplice                  // the kernel refused to splice this one
+	stream                    // a unix socket: no ports, no resets
+	again                     // its task was already queued when it was closed
+)
+
+func (c *Conn) has(f flag) bool { return c.flags&f != 0 }
+func (c *Conn) add(f flag)      { c.flags |= f }
+func (c *Conn) clear(f flag)    { c.flags &^= f }

@@ -1,0 +1,89 @@
+package tidy
+
+import "slices"
+
+// House is the law of this tree: rooms stand in rows, and a room imports lower rows only.
+func House() Rules {
+	return Rules{
+		Module:     "sluice",
+		Arrows:     arrows,
+		Sizes:      Sizes{FileTarget: 400, FileHard: 600, FunctionTarget: 40, FunctionHard: 70, PackageHard: 3000, ParametersHard: 4},
+		LoopOwned:  []string{"pool", "engine/**"},
+		LoopFree:   []string{"engine/observe"},
+		Exceptions: exceptions,
+	}
+}
+
+// Libraries by what they are for. A room gets those it was built on and no others.
+var (
+	sys      = []string{"golang.org/x/sys/**"}
+	gnet     = []string{"github.com/panjf2000/gnet/v2/pkg/**"}
+	yaml     = []string{"github.com/goccy/go-yaml/**"}
+	dns      = []string{"github.com/miekg/dns"}
+	fasthttp = []string{"github.com/valyala/fasthttp"}
+	hpack    = []string{"golang.org/x/net/http2/**"}
+	quic     = []string{"github.com/quic-go/quic-go/**"}
+	anything = []string{"**"}
+)
+
+// What each row may reach. Every room that runs on a loop may use all leaves; what lies between
+// is listed room by room.
+var (
+	leaves = []string{"pool", "engine/stat", "engine/route", "configs", "engine/record", "engine/hello", "engine/limit"}
+
+	upToLoop     = slices.Concat(leaves, []string{"engine/loop"})
+	upToFlow     = slices.Concat(upToLoop, []string{"engine/flow"})
+	upToSock     = slices.Concat(upToFlow, []string{"engine/sock"})
+	upToExchange = slices.Concat(upToFlow, []string{"engine/exchange"})
+	upToWaist    = slices.Concat(upToSock, []string{"engine/exchange"})
+)
+
+// arrows is the table: who may import what, from the leaves up.
+var arrows = []Arrow{
+	// Row 0, the leaves: they import nothing of the house, and little else.
+	{From: "pool", Libraries: sys},
+	{From: "engine/stat"},
+	{From: "engine/route"},
+	{From: "engine/record"},
+	{From: "engine/hello"},
+	{From: "engine/limit", Libraries: sys},
+	{From: "configs/**", Libraries: yaml},
+
+	// Rows 1 to 3: the reactor, moving bytes, sockets; beside them the waist of requests.
+	{From: "engine/loop", To: leaves, Libraries: slices.Concat(sys, gnet)},
+	{From: "engine/flow", To: upToLoop},
+	{From: "engine/sock", To: upToFlow, Libraries: slices.Concat(sys, gnet)},
+	{From: "engine/exchange", To: upToFlow, Libraries: fasthttp},
+
+	// Row 4: codecs, leases, features. Features see requests, never sockets.
+	{From: "engine/h1", To: upToWaist, Libraries: fasthttp},
+	{From: "engine/h2", To: upToWaist, Libraries: hpack},
+	{From: "engine/h3", To: upToExchange, Libraries: quic},
+	{From: "engine/lease", To: upToSock, Libraries: dns},
+	{From: "engine/feature/**", To: upToExchange, Libraries: anything},
+	{From: "engine/observe", To: []string{"engine/record", "engine/stat", "configs"}, Libraries: anything},
+
+	// Row 5: what a connection is for.
+	{From: "engine/relay", To: slices.Concat(upToSock, []string{"engine/lease"})},
+	{From: "engine/upstream", To: slices.Concat(upToWaist, []string{"engine/lease"}), Libraries: dns},
+
+	// Rows 6 and 7: the only wiring place, the product, and its measure, which talks to
+	// processes and not to packages.
+	{From: "engine", To: []string{"pool", "engine/**", "configs"}, Libraries: anything},
+	{From: "bench/**", To: []string{"bench/**", "configs"}, Libraries: anything},
+	{From: "cmd/**", To: []string{"engine", "configs", "bench/**", "cmd/**"}, Libraries: anything},
+
+	// Helpers of tests. The simulator and the conversations run the real rooms.
+	{From: "internal/assert"},
+	{From: "internal/tidy", To: []string{"internal/assert"}},
+	{From: "internal/**", To: []string{"internal/**", "engine/**", "pool", "configs"}, Libraries: anything},
+}
+
+// exceptions lists where a room of the loop does what such rooms must not, and why it may.
+var exceptions = []Exception{
+	{"engine/loop/epoll.go", "time.Now", "the one place that asks the machine for the time; everybody else is told"},
+	{"engine/loop/epoll.go", "time.Since", "the one place that asks the machine for the time; everybody else is told"},
+	{"engine/limit/store.go", "sync.Mutex", "limiter cells are shared on purpose; one lock a shard, held for a look-up"},
+	{"engine/loop/post.go", "sync.Mutex", "the only door from other goroutines; held for an append or a swap"},
+	{"engine/sock/gate.go", "sync.Mutex", "guards the list of a gate's listeners: taken when one comes or goes, or wakes up from a pause, never for a connection"},
+}
