@@ -52,7 +52,7 @@ func parseBind(s scalar) (Address, error) {
 	if a.Host == "*" {
 		return a, bad(`write ":`+strconv.Itoa(int(a.Port))+`" for every address`, "%q is not an IP address", a.Host)
 	}
-	ip, err := parseIP(a.Host)
+	ip, err := parseIP(a.Host, bindHint)
 	a.Host = ip
 	return a, err
 }
@@ -73,7 +73,7 @@ func parseServer(s scalar) (Address, error) {
 		return a, bad(`write the host, as in "127.0.0.1`+s.text+`"`, "%q has no host", s.text)
 	}
 	if looksLikeIP(a.Host) {
-		a.Host, err = parseIP(a.Host)
+		a.Host, err = parseIP(a.Host, hint)
 		return a, err
 	}
 	a.Host = strings.ToLower(a.Host)
@@ -102,10 +102,10 @@ func hostPort(text, hint string) (Address, error) {
 }
 
 // parseIP returns the canonical form of an IP address.
-func parseIP(host string) (string, error) {
+func parseIP(host, hint string) (string, error) {
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
-		return "", bad(bindHint, "%q is not an IP address", host)
+		return "", bad(hint, "%q is not an IP address", host)
 	}
 	if ip.Zone() != "" {
 		return "", bad("", "%q has a zone, which is not supported", host)

@@ -35,6 +35,9 @@ func nearest(word string, candidates []string) (best string, ok bool) {
 		if short := min(len(word), len(c)); short >= 3 && fold(word)[:short] == fold(c)[:short] {
 			d = min(d, 1) // one is the beginning of the other: "warning" for "warn"
 		}
+		if len(c) < 3 {
+			d = 2 * d // one edit makes a word of two letters another word
+		}
 		if d < fewest {
 			best, fewest, ok = c, d, true
 		}

@@ -105,10 +105,13 @@ func (d *tokenMeter) lacksValue(tk *token.Token) bool {
 		return next.Position.Line > tk.Position.Line && next.Position.Column <= column
 	case token.CollectEntryType, token.MappingEndType:
 		inMapping := len(d.flow) > 0 && d.flow[len(d.flow)-1] == token.MappingStartType
-		return inMapping && prev != nil && prev.Prev != nil &&
-			(prev.Prev.Type == token.CollectEntryType || prev.Prev.Type == token.MappingStartType)
+		return inMapping && prev != nil && prev.Prev != nil && !startsFlowEntry(prev) && !endsFlowEntry(prev) && startsFlowEntry(prev.Prev)
 	}
 	return false
+}
+
+func startsFlowEntry(tk *token.Token) bool {
+	return tk.Type == token.CollectEntryType || tk.Type == token.MappingStartType
 }
 
 func endsFlowEntry(tk *token.Token) bool {

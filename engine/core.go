@@ -51,7 +51,7 @@ func newCore(index int, e *Engine) (*core, error) {
 	}
 	c := &core{lines: e.access.Lines()}
 	c.loop = loop.New(loop.Config{Index: index, Poller: poller, Stats: &c.stats, Report: e.reportPanic})
-	pipes := pool.NewPipes(pool.OSPipes{}, e.pipes, pipeBytes, 0)
+	pipes := pool.NewPipes(pool.OSPipes{}, e.pipes, e.pipeSize, 0)
 	c.net = sock.NewNet(c.loop, sock.Kernel{}, pool.NewArena(0), pipes)
 	c.dialer = lease.NewDialer(c.net)
 	for _, service := range e.snapshot.services {

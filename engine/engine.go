@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"sluice/configs"
@@ -29,6 +30,7 @@ type Engine struct {
 	events   *events
 	access   *observe.AccessLog
 	pipes    *pool.PipeBudget
+	pipeSize int // bytes
 	snapshot *snapshot
 	sockets  *sockets
 	gates    []*sock.Gate // by listener; those with max_connections: auto share one
@@ -51,8 +53,9 @@ func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 	}
 	e := &Engine{
 		log: log, snapshot: snapshot, over: make(chan struct{}),
-		pipes: pool.NewPipeBudget(pool.ReadPipeLimits().MaxPipes(pipeBytes)),
 	}
+	size, most := pipePlan(cfg)
+	e.pipeSize, e.pipes = size, pool.NewPipeBudget(most)
 	if e.access, err = observe.Open(cfg.Log.Access.To, log); err != nil {
 		return nil, err
 	}
@@ -65,11 +68,23 @@ func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 	for i := range loops {
 		c, err := newCore(i, e)
 		if err != nil {
+			e.discard()
 			return nil, fmt.Errorf("cannot make an event loop: %w", err)
 		}
 		e.cores = append(e.cores, c)
 	}
 	return e, nil
+}
+
+// discard takes back what New has opened.
+func (e *Engine) discard() {
+	for _, c := range e.cores {
+		c.loop.Stop()
+		_ = c.loop.Run() // closes its poller
+	}
+	e.sockets.close()
+	e.events.close()
+	e.access.Close()
 }
 
 func (e *Engine) makeGates(cfg *configs.Config) {
@@ -86,6 +101,7 @@ func (e *Engine) makeGates(cfg *configs.Config) {
 // Start runs the loops and begins to accept; when it returns nil, every listener does.
 func (e *Engine) Start() error {
 	boundMemory(e.snapshot.config)
+	makeRoom(len(e.cores))
 	for _, c := range e.cores {
 		e.loops.Add(1)
 		go e.run(c)
@@ -94,6 +110,7 @@ func (e *Engine) Start() error {
 		e.loops.Wait()
 		e.events.close()
 		e.access.Close()
+		e.sockets.unlink()
 		close(e.over)
 	}()
 	errs := make(chan error, len(e.cores))
@@ -158,12 +175,13 @@ func (e *Engine) targets(index int, s socket) []sock.Target {
 // Drain stops accepting, waits until every connection is over or ctx is done, and ends the engine. It reports how many
 // connections had to be cut.
 func (e *Engine) Drain(ctx context.Context) (cut int) {
+	e.onLoops((*core).closeListeners)
+	// Only now, because a listener that closes may have handed its last connections to other loops.
 	empty := make(chan struct{}, 1)
 	var relays sync.WaitGroup
 	for _, c := range e.cores {
 		relays.Add(len(c.relays))
 		c.loop.Post(func() {
-			c.closeListeners()
 			for _, r := range c.relays {
 				r.WhenEmpty(relays.Done)
 			}
@@ -183,6 +201,24 @@ func (e *Engine) Drain(ctx context.Context) (cut int) {
 	return cut
 }
 
+// onLoops runs fn on every loop that has not ended, and waits for all of them.
+func (e *Engine) onLoops(fn func(*core)) {
+	done := make(chan struct{}, len(e.cores))
+	asked := 0
+	for _, c := range e.cores {
+		if c.loop.Post(func() { fn(c); done <- struct{}{} }) {
+			asked++
+		}
+	}
+	for range asked {
+		select {
+		case <-done:
+		case <-e.over:
+			return
+		}
+	}
+}
+
 // Stop ends every connection and the engine at once.
 func (e *Engine) Stop() { e.end(record.Stopped) }
 
@@ -193,7 +229,6 @@ func (e *Engine) end(why record.Reason) {
 		}
 	})
 	<-e.over
-	e.sockets.close()
 }
 
 // Wait returns when the engine has ended, with the error of a loop that broke.
@@ -210,23 +245,16 @@ func (e *Engine) Active() int {
 
 // Counters copies every loop's counters, each on its own loop. A loop that has ended gives none.
 func (e *Engine) Counters() []stat.Block {
-	copies := make(chan stat.Block, len(e.cores))
-	asked := 0
-	for _, c := range e.cores {
-		if c.loop.Post(func() { copies <- c.copy() }) {
-			asked++
-		}
-	}
+	var mu sync.Mutex
 	var blocks []stat.Block
-	for range asked {
-		select {
-		case b := <-copies:
-			blocks = append(blocks, b)
-		case <-e.over:
-			return blocks
-		}
-	}
-	return blocks
+	e.onLoops(func(c *core) {
+		mu.Lock()
+		defer mu.Unlock()
+		blocks = append(blocks, c.copy())
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	return slices.Clone(blocks)
 }
 
 // copy fills in what is counted elsewhere and returns the loop's counters. It runs on the loop.

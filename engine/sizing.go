@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sluice/configs"
+	"sluice/pool"
 )
 
 const (
@@ -23,9 +24,15 @@ const (
 	memoryShare = 50
 	// descriptorShare is the part of the descriptor limit that connections may take, in percent; a connection takes two.
 	descriptorShare = 90
-	// pipeBytes is the size asked for each pipe. Socket data fills a pipe by slots, not bytes, and four times the
-	// default number of slots means a quarter of the system calls of a bulk transfer.
-	pipeBytes = 256 << 10
+	// largePipe and smallPipe are the sizes asked for pipes, with and without the privilege to pass the kernel's limit
+	// of pipe pages per user. A pipe fills by slots, not bytes: socket data comes in pieces of one to eight pages, so
+	// the default of 16 slots often holds less than 64 KiB. A bulk answer costs a third less through 256 slots.
+	largePipe = 1 << 20
+	smallPipe = 256 << 10
+	// pipeMemoryShare is the part of the memory budget, in percent, that full pipes may pin in the kernel.
+	pipeMemoryShare = 25
+	// spareDescriptors is kept free of connections and pipes: logs, listeners, the process itself.
+	spareDescriptors = 64
 	// maxLoops bounds runtime.loops: auto.
 	maxLoops = 256
 )
@@ -43,6 +50,18 @@ func maxConnections(cfg *configs.Config) int64 {
 	byFiles := int64(descriptorLimit()) * descriptorShare / 100 / 2
 	byMemory := memoryBudget(cfg) / connectionMemory
 	return max(min(byFiles, byMemory), 1)
+}
+
+// pipePlan is the size of pipes and how many there may be. They take only descriptors that connections leave free.
+func pipePlan(cfg *configs.Config) (size, most int) {
+	limits := pool.ReadPipeLimits()
+	size = smallPipe
+	if limits.Privileged {
+		size = largePipe
+	}
+	free := int(descriptorLimit()*(100-descriptorShare)/100) - spareDescriptors
+	pinned := memoryBudget(cfg) / 100 * pipeMemoryShare / int64(size)
+	return size, max(0, min(limits.MaxPipes(size), free/2, int(min(pinned, 1<<20))))
 }
 
 // descriptorLimit is how many descriptors this process may open. The Go runtime raises the soft limit to the hard one
@@ -76,6 +95,16 @@ func availableMemory() int64 {
 		}
 	}
 	return total
+}
+
+// makeRoom sees to it that there is a processor of the Go scheduler more than there are loops. The scheduler takes a
+// processor away from whoever waits in a system call for more than 20 µs, unless another one is idle; a loop that
+// waits for events would lose its own, and win it back, thousands of times a second. And what runs beside the loops
+// (logs, collector) gets a place of its own.
+func makeRoom(loops int) {
+	if runtime.GOMAXPROCS(0) <= loops {
+		runtime.GOMAXPROCS(loops + 1)
+	}
 }
 
 // boundMemory tells the collector of the budget: it works harder near it instead of passing it.

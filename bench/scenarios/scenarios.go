@@ -75,49 +75,64 @@ const (
 
 // All returns the scenarios in the order in which they run.
 func All() []Scenario {
-	return []Scenario{
-		{
-			Name:     "tcp-small",
-			What:     "HTTP/1.1 keep-alive requests with 60-byte answers over 64 connections, relayed as TCP",
-			Load:     load.Options{Mode: load.Keep, Connections: 64, Size: smallAnswer},
-			Origins:  1,
-			Settings: []string{rivals.Default},
-			Metrics:  []Metric{cpu("µs per request", 1.00, 1.00)},
-			Full:     fullTiming, Quick: quickTiming,
+	return []Scenario{tcpSmall(), tcpBulk(), tcpConnect(), tcpIdle()}
+}
+
+// tcpSmall: the cost of a request whose bytes are negligible.
+func tcpSmall() Scenario {
+	return Scenario{
+		Name:     "tcp-small",
+		What:     "HTTP/1.1 keep-alive requests with 60-byte answers over 64 connections, relayed as TCP",
+		Load:     load.Options{Mode: load.Keep, Connections: 64, Size: smallAnswer},
+		Origins:  1,
+		Settings: []string{rivals.Default},
+		Metrics:  []Metric{cpu("µs per request", 1.00, 1.00)},
+		Full:     fullTiming, Quick: quickTiming,
+	}
+}
+
+// tcpBulk: the cost of bytes, where buffer size and copies decide.
+func tcpBulk() Scenario {
+	return Scenario{
+		Name:     "tcp-bulk",
+		What:     "10 MiB answers over 4 connections, relayed as TCP",
+		Load:     load.Options{Mode: load.Keep, Connections: 4, Size: largeAnswer},
+		Origins:  1,
+		Settings: []string{rivals.Default, rivals.Tuned},
+		Metrics:  []Metric{cpu("µs per answer", 0.50, 0.65)},
+		Full:     fullTiming, Quick: quickTiming,
+	}
+}
+
+// tcpConnect: the cost of a connection on both sides, made and unmade.
+func tcpConnect() Scenario {
+	return Scenario{
+		Name:     "tcp-connect",
+		What:     "connect, one request with a 60-byte answer, close by the client; 32 at a time",
+		Load:     load.Options{Mode: load.Churn, Connections: 32, Size: smallAnswer, Sources: churnSources},
+		Origins:  churnOrigins,
+		Settings: []string{rivals.Default},
+		Metrics:  []Metric{cpu("µs per connection", 0.95, 0.95)},
+		Full:     fullTiming, Quick: quickTiming,
+	}
+}
+
+// tcpIdle: the cost of doing nothing, many times over.
+func tcpIdle() Scenario {
+	return Scenario{
+		Name:     "tcp-idle",
+		What:     "9,000 tunnels, each used once in both directions, then idle",
+		Load:     load.Options{Mode: load.Hold, Connections: idleTunnels, Size: smallAnswer},
+		Origins:  1,
+		Settings: []string{rivals.Default},
+		Metrics: []Metric{
+			{Name: "memory", Unit: "bytes per tunnel", Of: memoryPerTunnel, Limits: []Limit{{AtMost: tunnelBudget}}},
+			{Name: "idle CPU", Unit: "ms per second", Of: idleCPU, Limits: []Limit{{AtMost: idleBudget}}},
 		},
-		{
-			Name:     "tcp-bulk",
-			What:     "10 MiB answers over 4 connections, relayed as TCP",
-			Load:     load.Options{Mode: load.Keep, Connections: 4, Size: largeAnswer},
-			Origins:  1,
-			Settings: []string{rivals.Default, rivals.Tuned},
-			Metrics:  []Metric{cpu("µs per answer", 0.50, 0.65)},
-			Full:     fullTiming, Quick: quickTiming,
-		},
-		{
-			Name:     "tcp-connect",
-			What:     "connect, one request with a 60-byte answer, close by the client; 32 at a time",
-			Load:     load.Options{Mode: load.Churn, Connections: 32, Size: smallAnswer, Sources: churnSources},
-			Origins:  churnOrigins,
-			Settings: []string{rivals.Default},
-			Metrics:  []Metric{cpu("µs per connection", 0.95, 0.95)},
-			Full:     fullTiming, Quick: quickTiming,
-		},
-		{
-			Name:     "tcp-idle",
-			What:     "9,000 tunnels, each used once in both directions, then idle",
-			Load:     load.Options{Mode: load.Hold, Connections: idleTunnels, Size: smallAnswer},
-			Origins:  1,
-			Settings: []string{rivals.Default},
-			Metrics: []Metric{
-				{Name: "memory", Unit: "bytes per tunnel", Of: memoryPerTunnel, Limits: []Limit{{AtMost: tunnelBudget}}},
-				{Name: "idle CPU", Unit: "ms per second", Of: idleCPU, Limits: []Limit{{AtMost: idleBudget}}},
-			},
-			// The rest outlasts the connect timeout of 3 s: HAProxy looks at every
-			// stream once more when it passes.
-			Full:  Timing{Rounds: 3, Warm: 5 * time.Second, Window: 10 * time.Second},
-			Quick: Timing{Rounds: 1, Warm: 5 * time.Second, Window: 4 * time.Second},
-		},
+		// The rest outlasts the connect timeout of 3 s: HAProxy looks at every
+		// stream once more when it passes.
+		Full:  Timing{Rounds: 3, Warm: 5 * time.Second, Window: 10 * time.Second},
+		Quick: Timing{Rounds: 1, Warm: 5 * time.Second, Window: 4 * time.Second},
 	}
 }
 

@@ -46,28 +46,40 @@ func serve(cfg *configs.Config, started func()) error {
 	return wait(e, cfg, signals, log)
 }
 
+// stage is how far the proxy is on its way to the end.
+type stage int
+
+const (
+	running stage = iota
+	draining
+	stopping
+)
+
 // wait handles signals until the engine has ended.
 func wait(e *engine.Engine, cfg *configs.Config, signals <-chan os.Signal, log *slog.Logger) error {
 	ended := make(chan error, 1)
 	go func() { ended <- e.Wait() }()
-	for {
+	for now := running; ; {
 		select {
 		case err := <-ended:
+			log.Info("stopped")
 			return err
 		case s := <-signals:
-			switch s {
-			case syscall.SIGHUP:
+			switch {
+			case s == syscall.SIGHUP:
 				log.Warn("SIGHUP is ignored: this version cannot reload; restart to apply a changed file")
-			case syscall.SIGUSR1:
+			case s == syscall.SIGUSR1:
 				reopen(e, log)
-			case syscall.SIGINT:
+			case now == stopping:
+				os.Exit(1)
+			case now == draining || s == syscall.SIGINT:
+				now = stopping
 				log.Info("stopping at once", "connections", e.Active())
 				go e.Stop()
-				return last(ended, signals)
 			default:
+				now = draining
 				log.Info("stopping: no new connections", "connections", e.Active(), "drain", cfg.Runtime.Drain)
 				go drain(e, cfg, log)
-				return last(ended, signals)
 			}
 		}
 	}
@@ -86,21 +98,6 @@ func drain(e *engine.Engine, cfg *configs.Config, log *slog.Logger) {
 	defer cancel()
 	if cut := e.Drain(ctx); cut > 0 {
 		log.Warn("connections were cut at the end of runtime.drain", "connections", cut)
-	}
-	log.Info("stopped")
-}
-
-// last waits for the end; one more interrupt or termination is immediate.
-func last(ended <-chan error, signals <-chan os.Signal) error {
-	for {
-		select {
-		case err := <-ended:
-			return err
-		case s := <-signals:
-			if s != syscall.SIGHUP && s != syscall.SIGUSR1 {
-				os.Exit(1)
-			}
-		}
 	}
 }
 

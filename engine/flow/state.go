@@ -45,6 +45,9 @@ func (f *Flow) set(next State) {
 // Over reports whether the flow has ended or was aborted, and its owner told.
 func (f *Flow) Over() bool { return f.state == Ended || f.state == Aborted }
 
+// Delivered reports whether the sink has passed on the end of the stream.
+func (f *Flow) Delivered() bool { return f.state == Finished || f.state == Ended }
+
 // Closing reports whether nothing more will move: the flow is over, or its outcome is about to be told.
 func (f *Flow) Closing() bool { return f.state > Sending }
 

@@ -69,14 +69,14 @@ func (l *Loop) settle() {
 	}
 }
 
-// overflow moves what is left of the ring to the next turn.
+// overflow moves what is left of the ring to the next turn, ahead of all that waits for it: what was queued for the
+// end of an object must not overtake what was queued for its work.
 func (l *Loop) overflow() {
-	if l.roused {
-		l.afterNext.append(&l.ring)
-		return
+	l.ring.append(&l.due)
+	l.due, l.ring = l.ring, taskQueue{}
+	if !l.roused {
+		l.rouse()
 	}
-	l.due.append(&l.ring)
-	l.rouse()
 }
 
 // run runs one task; a panic in it costs what the task belongs to, not the loop.

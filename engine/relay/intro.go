@@ -158,7 +158,7 @@ func (t *tunnel) routed(to *Route, ok bool, otherwise record.Reason) {
 		return
 	}
 	t.rec.Names = to.Names
-	if client := t.rec.Client; client.IsValid() && !to.Access.Permits(client.Addr()) {
+	if !to.Access.Permits(t.rec.Client.Addr()) {
 		t.relay.net.Loop.Stats().Inc(stat.RefusedDenied)
 		t.end(record.Denied, 0)
 		return
@@ -186,6 +186,9 @@ func (t *tunnel) Trying(b *lease.Backend) { t.rec.Tried(b.Name) }
 func (t *tunnel) Unleased(why record.Reason, cause syscall.Errno) {
 	t.lease = nil
 	t.rec.Connect = t.between()
+	if why == record.FDExhausted {
+		t.gate.Shortage(t.relay.net, cause)
+	}
 	t.end(why, cause)
 }
 

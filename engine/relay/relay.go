@@ -100,9 +100,10 @@ func (r *Relay) Active() int { return r.active }
 // Reasons counts the connections that are over, by record.Reason.
 func (r *Relay) Reasons() stat.Vector { return r.reasons }
 
-// Admit implements sock.Acceptor: the listener's own client_ip.
+// Admit implements sock.Acceptor: the listener's own client_ip. The peer of a unix socket has no address, so no list
+// names it, and a list of those who may come in keeps it out.
 func (r *Relay) Admit(peer netip.AddrPort) bool {
-	if !peer.IsValid() || r.service.Access.Permits(peer.Addr()) {
+	if r.service.Access.Permits(peer.Addr()) {
 		return true
 	}
 	r.net.Loop.Stats().Inc(stat.RefusedDenied)
@@ -131,7 +132,7 @@ func (r *Relay) turnAway(peer netip.AddrPort, why record.Reason, cause syscall.E
 func (r *Relay) Accept(c *sock.Conn, gate *sock.Gate) {
 	t := r.tunnels.Get()
 	t.begin(r, c, gate)
-	if r.service.Proxy.expects(c.Peer().Addr()) || (!c.Peer().IsValid() && r.service.Proxy.Read) {
+	if r.service.Proxy.expects(c.Peer().Addr()) {
 		t.readProxy()
 		return
 	}

@@ -155,15 +155,21 @@ func (l *Listener) pause(why stat.ID) {
 // exhausted pauses until there may be descriptors again.
 func (l *Listener) exhausted(err syscall.Errno) {
 	l.pause(stat.AcceptPausesFD)
-	if l.gate.short.CompareAndSwap(false, true) && l.report != nil {
+	now := l.net.Loop.Now()
+	if l.gate.short.Swap(max(now, 1)) == 0 && l.report != nil {
 		l.report(err)
 	}
-	l.net.Loop.Start(&l.retry, l.net.Loop.Now()+int64(acceptRetry))
+	l.net.Loop.Start(&l.retry, now+int64(acceptRetry))
 }
 
-// recovered says once that a shortage is over.
+// recovered says once that a shortage is over. At the edge of one, accepting works every other moment, so it is over
+// only after a while without a failure.
 func (l *Listener) recovered() {
-	if l.gate.short.Load() && l.gate.short.CompareAndSwap(true, false) && l.report != nil {
+	last := l.gate.short.Load()
+	if last == 0 || l.net.Loop.Now()-last < int64(shortageOver) {
+		return
+	}
+	if l.gate.short.CompareAndSwap(last, 0) && l.report != nil {
 		l.report(0)
 	}
 }

@@ -35,7 +35,7 @@ type Conn struct {
 	owner Owner
 	task  loop.Task // tells the owner, flushes, and closes, depending on the state
 
-	source *flow.Flow // has asked for bytes from here, and waits
+	source *flow.Flow // takes the bytes from here; it waits for more when wanted is set
 	sink   *flow.Flow // its chunk is being written here
 	chunk  *flow.Chunk
 	peeker Peeker
@@ -88,7 +88,7 @@ func (c *Conn) Ready(ev loop.Events) {
 		return
 	}
 	switch {
-	case c.source != nil:
+	case c.has(wanted):
 		c.pull()
 	case c.peeker != nil:
 		c.look()
@@ -149,6 +149,11 @@ func (c *Conn) Run() {
 	if c.cause != 0 && !c.has(told) {
 		c.add(told)
 		c.owner.Broken(c, c.cause)
+		return
+	}
+	if c.has(unseen) && c.peeker != nil {
+		c.clear(unseen)
+		c.peeker.Peeked(c, c.ahead(), c.has(ended))
 		return
 	}
 	if c.prefix != nil && c.sink == nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"sluice/engine/limit"
 )
@@ -12,9 +13,9 @@ import (
 // and new connections wait in the kernel's backlog; the first release wakes them all.
 type Gate struct {
 	slots  limit.Slots
-	full   atomic.Bool // some listener has paused since the last wake-up
-	short  atomic.Bool // descriptors ran out, and that was said
-	mu     sync.Mutex  // guards members; taken when listeners come, go and wake up, never per connection
+	full   atomic.Bool  // some listener has paused since the last wake-up
+	short  atomic.Int64 // when descriptors last ran out, in nanoseconds; 0 once that is said to be over
+	mu     sync.Mutex   // guards members; taken when listeners come, go and wake up, never per connection
 	member []*Listener
 }
 
@@ -27,6 +28,18 @@ func NewGate(limit int64) *Gate {
 
 // Used is the number of connections inside.
 func (g *Gate) Used() int64 { return g.slots.Used() }
+
+// Shortage pauses this loop's listeners, because a connection they had accepted found no descriptors for its other
+// side: accepting more would only kill more.
+func (g *Gate) Shortage(on *Net, err syscall.Errno) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.member {
+		if l.net == on && !l.paused {
+			l.exhausted(err)
+		}
+	}
+}
 
 // acquire takes a slot. A listener that gets none pauses; it has said so before it asked a second time, so that a
 // slot released in between wakes it.

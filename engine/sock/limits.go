@@ -18,6 +18,8 @@ const (
 	acceptMax = 16
 	// acceptRetry is how long accepting pauses after the descriptors ran out.
 	acceptRetry = 100 * time.Millisecond
+	// shortageOver is how long accepting must have worked before a shortage of descriptors is said to be over.
+	shortageOver = 5 * time.Second
 	// drainMax bounds what a closing listener takes from its queue; kernels cap the queue far below it.
 	drainMax = 65536
 	// lingerMax is how many closed connections of a loop may wait for their last bytes to arrive before a reset.

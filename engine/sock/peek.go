@@ -19,6 +19,12 @@ type Peeker interface {
 // buffer; one that sends slowly costs the smallest.
 func (c *Conn) Peek(p Peeker) {
 	c.peeker = p
+	if c.headAt < c.headLen || c.has(ended) {
+		// Shown from the ring: the caller may be a peeker that hands on to the next.
+		c.add(unseen)
+		c.net.Loop.Settle(&c.task)
+		return
+	}
 	c.look()
 }
 
@@ -60,6 +66,7 @@ func (c *Conn) look() {
 				c.drained()
 			}
 		}
+		c.clear(unseen)
 		c.peeker.Peeked(c, c.ahead(), c.has(ended))
 	}
 }

@@ -18,12 +18,13 @@ import (
 // Proceed implements flow.Source.
 func (c *Conn) Proceed(f *flow.Flow) {
 	c.source = f
+	c.add(wanted)
 	c.pull()
 }
 
 // Stop implements flow.Source.
 func (c *Conn) Stop(*flow.Flow, error) {
-	c.source = nil
+	c.clear(wanted)
 	c.dropPipe()
 }
 
@@ -34,7 +35,7 @@ func (c *Conn) pull() {
 	case c.headAt < c.headLen:
 		c.sendHead(f)
 	case c.has(ended):
-		c.source = nil
+		c.clear(wanted)
 		f.Send(flow.Chunk{}, true)
 	case !c.has(readable):
 		return
@@ -53,7 +54,7 @@ func (c *Conn) sendHead(f *flow.Flow) {
 	head := c.head
 	rest := head.Bytes()[c.headAt:c.headLen]
 	c.head, c.headAt, c.headLen = nil, 0, 0
-	c.source = nil
+	c.clear(wanted)
 	f.Send(flow.Chunk{Bytes: rest, Owner: head}, c.has(ended))
 }
 
@@ -68,7 +69,7 @@ func (c *Conn) pullBuffer(f *flow.Flow) {
 	full := n == len(buf.Bytes())
 	c.measure(n, full)
 	end := !full && c.drained()
-	c.source = nil
+	c.clear(wanted)
 	f.Send(flow.Chunk{Bytes: buf.Bytes()[:n], Owner: buf}, end)
 }
 
@@ -112,7 +113,7 @@ func (c *Conn) pullNothing(f *flow.Flow, err syscall.Errno) {
 		c.dropPipe()
 		return
 	}
-	c.source = nil
+	c.clear(wanted)
 	c.dropPipe()
 	if err != 0 {
 		c.latch(err)
@@ -159,7 +160,7 @@ func (c *Conn) pullPipe(f *flow.Flow) {
 		c.run = 0
 	}
 	c.pipe.N = n
-	c.source = nil
+	c.clear(wanted)
 	f.Send(flow.Chunk{Pipe: c.pipe}, false)
 }
 

@@ -43,6 +43,8 @@ const (
 	ended                     // the end of stream has been read
 	shut                      // the end of stream has been sent
 	told                      // the owner has been told of the cause
+	wanted                    // the source flow waits for bytes
+	unseen                    // bytes read ahead that the peeker has not been shown
 	unsplice                  // the kernel refused to splice this one
 	stream                    // a unix socket: no ports, no resets
 	again                     // its task was already queued when it was closed

@@ -140,11 +140,11 @@ func (c *Conn) dropPrefix() {
 	}
 }
 
-// shutdown sends the end of the stream. When the peer's end has been read already, both halves are over, and the
-// close that the owner owes a connection in that state sends it: one system call less per connection.
+// shutdown sends the end of the stream. When the peer's own end has been read and passed on already, the connection
+// is over, and the close that its owner owes it sends the end: one system call less per connection.
 func (c *Conn) shutdown() {
 	c.add(shut)
-	if c.has(ended) {
+	if c.has(ended) && c.source != nil && c.source.Delivered() {
 		return
 	}
 	if err := c.net.Sys.ShutdownWrite(int(c.fd)); err != 0 && err != unix.ENOTCONN {

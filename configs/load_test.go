@@ -1,0 +1,307 @@
+package configs
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// mustParse returns a valid configuration without warnings.
+func mustParse(t *testing.T, src string) *Config {
+	t.Helper()
+	c, err := Parse("conf/sluice.yaml", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Warnings) > 0 {
+		t.Fatal(c.Warnings)
+	}
+	return c
+}
+
+func TestExamplesLoad(t *testing.T) {
+	files, err := filepath.Glob("examples/*.yaml")
+	if err != nil || len(files) < 4 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		c, err := Load(f)
+		if err != nil {
+			t.Error(err)
+		} else if len(c.Warnings) > 0 {
+			t.Error(c.Warnings)
+		}
+	}
+}
+
+const smallest = `
+listeners: {web: {bind: ":8080", protocol: tcp, upstream: app}}
+upstreams: {app: {servers: "10.0.0.1:80"}}
+`
+
+func TestDefaults(t *testing.T) {
+	c := mustParse(t, smallest)
+	want := ListenerTimeouts{Hello: 5 * time.Second, ProxyHeader: 3 * time.Second, Tunnel: time.Hour, HalfClosed: 30 * time.Second}
+	if got := c.Listeners[0].Timeouts; got != want {
+		t.Errorf("listener timeouts %+v", got)
+	}
+	u := c.Upstreams[0]
+	if u.Balance != "p2c" || u.HashOn != "client_ip" || u.ProxyProtocol != "off" || u.Timeouts.Connect != 3*time.Second {
+		t.Errorf("upstream %+v", u)
+	}
+	if s := u.Servers[0]; s.Weight != 1 || s.Backup || s.MaxConnections != 0 || s.Address != (Address{Network: "tcp", Host: "10.0.0.1", Port: 80}) {
+		t.Errorf("server %+v", s)
+	}
+	if c.Log != (Log{Level: "info", Access: Access{To: "stdout", Format: "json"}}) {
+		t.Errorf("log %+v", c.Log)
+	}
+	if c.Runtime != (Runtime{Drain: 30 * time.Second}) {
+		t.Errorf("runtime %+v", c.Runtime)
+	}
+	r := c.Routes[0]
+	if r.Name != "@web" || r.HasSNI || !reflect.DeepEqual(r.Listeners, []string{"web"}) || r.Upstream.V != "app" || r.At != (Position{2, 59}) {
+		t.Errorf("route %+v", r)
+	}
+}
+
+// everyValue has a value other than the default for every key.
+const everyValue = `
+listeners:
+  edge:
+    bind: ["[::FFFF:127.0.0.1]:80", ":81", "[::1]:82", "unix:run/x.sock"]
+    protocol: tcp
+    proxy_protocol: {mode: require, from: [10.0.0.0/8, "::ffff:192.0.2.0/120"]}
+    max_connections: 10
+    max_connections_per_ip: 2
+    client_ip: {allow: 10.1.2.3, deny: ["2001:db8::/32"]}
+    timeouts: {hello: 1s, proxy_header: 1m30s, tunnel: 2h, half_closed: 100ms}
+  short: {bind: ":90", protocol: tcp, proxy_protocol: accept}
+routes:
+  - sni: [A.Example.com, "*.b.example.com", ""]
+    passthrough: true
+    upstream: app
+    client_ip: {deny: 192.0.2.1, deny_file: ../examples/blocked.txt}
+    timeouts: {connect: 2s}
+  - {name: http2, listeners: short, alpn: h2, upstream: app}
+upstreams:
+  app:
+    servers:
+      - {address: "DB.internal:5432", weight: "${SLUICE_TEST_WEIGHT}", backup: true, max_connections: 9}
+      - unix:/run/${SLUICE_TEST_NOT_SET:-app}.sock
+    balance: hash
+    hash_on: sni
+    proxy_protocol: v1
+    timeouts: {connect: 4s}
+log: {level: debug, access: {to: logs/access.json}}
+runtime: {loops: 2, memory: 64MiB, drain: 0s}
+`
+
+func TestEveryValueArrives(t *testing.T) {
+	t.Setenv("SLUICE_TEST_WEIGHT", "7")
+	c := mustParse(t, everyValue)
+	edge := c.Listeners[0]
+	var binds []string
+	for _, b := range edge.Bind {
+		binds = append(binds, b.V.String())
+	}
+	if got := strings.Join(binds, " "); got != "127.0.0.1:80 :81 [::1]:82 unix:conf/run/x.sock" {
+		t.Errorf("bind %s", got)
+	}
+	equal := func(what string, got, want any) {
+		t.Helper()
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", what, got, want)
+		}
+	}
+	equal("position of a bind", edge.Bind[1].At, Position{4, 37})
+	equal("proxy mode", edge.ProxyProtocol.Mode, ProxyRequired)
+	equal("proxy from", edge.ProxyProtocol.From, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24")})
+	equal("short proxy mode", c.Listeners[1].ProxyProtocol.Mode.String(), "accept")
+	equal("limits", []int{edge.MaxConnections, edge.MaxConnectionsPerIP}, []int{10, 2})
+	equal("allow", edge.ClientIP.Allow, []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32")})
+	equal("timeouts", edge.Timeouts, ListenerTimeouts{time.Second, 90 * time.Second, 2 * time.Hour, 100 * time.Millisecond})
+
+	r := c.Routes[0]
+	equal("sni", r.SNI, []string{"a.example.com", "*.b.example.com", ""})
+	equal("default listeners", r.Listeners, []string{"edge", "short"})
+	equal("route", []any{r.Name, r.HasSNI, r.Passthrough, r.Timeouts.Connect}, []any{"route-1", true, true, 2 * time.Second})
+	equal("deny with file", len(r.ClientIP.Deny), 4)
+	equal("alpn alone", []any{c.Routes[1].SNI, c.Routes[1].ALPN, c.Routes[1].HasSNI}, []any{[]string{"*"}, []string{"h2"}, true})
+
+	u := c.Upstreams[0]
+	equal("server", u.Servers[0], Server{Address{"tcp", "db.internal", 5432, ""}, u.Servers[0].At, 7, true, 9})
+	equal("unix server", u.Servers[1].Address, Address{Network: "unix", Path: "/run/app.sock"})
+	equal("upstream", []any{u.Balance, u.HashOn, u.ProxyProtocol, u.Timeouts.Connect}, []any{"hash", "sni", "v1", 4 * time.Second})
+	equal("log", c.Log, Log{"debug", Access{"conf/logs/access.json", "json"}})
+	equal("runtime", c.Runtime, Runtime{2, 64 << 20, 0})
+}
+
+func TestJSONAndForeignLineEndsAreTheSame(t *testing.T) {
+	want := mustParse(t, smallest)
+	for name, src := range map[string]string{
+		"JSON": `{"listeners": {"web": {"bind": [":8080"], "protocol": "tcp", "upstream": "app"}},
+			"upstreams": {"app": {"servers": [{"address": "10.0.0.1:80"}]}}}`,
+		"CRLF and a byte order mark": "\uFEFF" + strings.ReplaceAll(smallest, "\n", "\r\n"),
+	} {
+		got := mustParse(t, src)
+		if got.Listeners[0].Bind[0].V != want.Listeners[0].Bind[0].V || got.Upstreams[0].Servers[0].Address != want.Upstreams[0].Servers[0].Address {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestLoadSaysWhichFileCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none.yaml"): "no such file",
+		dir:                             "is a directory",
+	} {
+		_, err := Load(path)
+		var issues Issues
+		if !errors.As(err, &issues) || issues[0].File != path || !strings.Contains(issues[0].Message, want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	large := filepath.Join(dir, "large.yaml")
+	if err := os.WriteFile(large, make([]byte, fileMax+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(large); err == nil || !strings.Contains(err.Error(), "larger than 1MiB") {
+		t.Error(err)
+	}
+}
+
+// The YAML library is quadratic or recursive in each of these; all of them are refused from their tokens.
+func TestHostileFilesAreRefusedQuickly(t *testing.T) {
+	const large = 1 << 17 // the limits do their work at any size; under -race, making tokens of a whole MiB takes seconds
+	for name, c := range map[string]struct{ src, want string }{
+		"brackets":       {strings.Repeat("[", large), "nested deeper than 32 levels"},
+		"dashes":         {strings.Repeat("- ", large/2), "nested deeper than 32 levels"},
+		"keys":           {strings.Repeat("a: b\n", large/5), "more than 4096 keys in one mapping"},
+		"absent items":   {strings.Repeat("-\n", large/2), "more than 256 keys without a value"},
+		"absent values":  {"x:\n" + strings.Repeat("- a:\n", large/5-1), "more than 256 keys without a value"},
+		"words in { }":   {"{" + strings.Repeat("a,", large/2-1) + "}", "more than 256 keys without a value"},
+		"keys in { }":    {"{" + strings.Repeat("a: ,", large/4-1) + "}", "more than 256 keys without a value"},
+		"many aliases":   {"[" + strings.Repeat("*a,", 1000) + "]", "an alias (*)"},
+		"many mistakes":  {"{" + strings.Repeat("a: 1,", 1000) + "}", "501 more errors are not shown"},
+		"many listeners": {"listeners: {" + strings.Repeat("a: {},", 257) + "}", "listeners has 257 entries, and 256 are allowed"},
+	} {
+		if _, err := Parse("x.yaml", []byte(c.src)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %.300v", name, err)
+		}
+	}
+}
+
+func TestNormalNestingIsNotCountedAsEmpty(t *testing.T) {
+	src := "listeners:\n  a:\n    bind: \":1\"\n    protocol: tcp\n    upstream: u\nupstreams:\n  u:\n    servers:\n" +
+		strings.Repeat("    - {address: \"a:1\"}\n", 300)
+	for i := range 300 {
+		src += "  u" + Size(i).String() + ":\n    servers:\n    - \"a:1\"\n"
+	}
+	if _, err := Parse("x.yaml", []byte(src)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLaterStagesSpeakWithTheSameVoice(t *testing.T) {
+	c := mustParse(t, "listeners: {web: {bind: \":80\", protocol: tcp, upstream: app}}\nupstreams: {app: {servers: \"db:1\"}}\n")
+	got := c.Issue(c.Upstreams[0].Servers[0].At, `the name "db" does not resolve`, "check it with: getent hosts db").Error()
+	want := `conf/sluice.yaml:2:28: the name "db" does not resolve
+    2 | upstreams: {app: {servers: "db:1"}}
+      |                            ^
+  hint: check it with: getent hosts db`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if i := new(Config).Issue(Position{3, 4}, "m", ""); i.Error() != ":3:4: m" {
+		t.Errorf("without a file: %q", i.Error())
+	}
+}
+
+func TestQuick(t *testing.T) {
+	c, err := Quick(":8080", []string{"a:1", "unix:/run/${x}.sock"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := c.Upstreams[0].Servers; len(a) != 2 || a[1].Address.Path != "/run/${x}.sock" || c.Routes[0].Upstream.V != c.Upstreams[0].Name {
+		t.Errorf("%+v", c)
+	}
+	if got := c.Issue(c.Listeners[0].Bind[0].At, ":8080 is in use", "").Error(); got != "(command line): :8080 is in use" {
+		t.Error(got)
+	}
+	_, err = Quick("8080", []string{"a:1", "https://b"})
+	want := "--from: \"8080\" is not an address: a port needs a colon\n  hint: write \":8080\"\n" +
+		"--to: servers with https:// are not supported\n  hint: this version reaches \"host:port\" and \"unix:/path\""
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	if _, err := Quick(":1", nil); err == nil {
+		t.Error("no server is no error")
+	}
+}
+
+// FuzzParse: no panic, every issue can be printed and points into the file, and what is valid keeps its promises.
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("examples/*.yaml")
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	golden, err := os.ReadFile("testdata/errors.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, c := range strings.Split(string(golden), "\n=== ") {
+		src, _, _ := strings.Cut(c, printed)
+		_, src, _ = strings.Cut(src, "\n")
+		f.Add([]byte(src))
+	}
+	f.Add([]byte("a: |\n  x\n ? - : {[\"'\n%YAML 1\n--- !<x> &a *b << : ~\r\n\t#"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		c, err := Parse("f.yaml", src)
+		var issues Issues
+		switch {
+		case err == nil:
+			checkPromises(t, c)
+			issues = c.Warnings
+		case !errors.As(err, &issues) || len(issues) == 0 || c != nil:
+			t.Fatalf("%T %v", err, err)
+		}
+		lines := strings.Count(string(src), "\n") + 1
+		for _, i := range issues {
+			if i.Message == "" || i.File == "f.yaml" && i.At.Line > lines || strings.ContainsRune(i.Line, '\n') {
+				t.Errorf("a bad issue: %+v", i)
+			}
+			_ = i.Error()
+		}
+	})
+}
+
+// checkPromises asserts what the doc comments of Config promise to other rooms.
+func checkPromises(t *testing.T, c *Config) {
+	names := map[string]bool{}
+	for _, u := range c.Upstreams {
+		names[u.Name] = true
+		if len(u.Servers) == 0 {
+			t.Errorf("upstream %q is empty", u.Name)
+		}
+	}
+	for _, r := range c.Routes {
+		if len(r.Listeners) == 0 || r.HasSNI != (len(r.SNI) > 0) || !names[r.Upstream.V] || r.Name == "" {
+			t.Errorf("route %+v", r)
+		}
+	}
+	for _, l := range c.Listeners {
+		if len(l.Bind) == 0 || l.Protocol != "tcp" || l.Timeouts.Hello <= 0 {
+			t.Errorf("listener %+v", l)
+		}
+	}
+}
