@@ -22,11 +22,12 @@ build: ## build bin/sluice, one static binary
 run: build ## build, then start the demo: two origins and a proxy in front of them
 	bin/sluice demo
 
-# The race detector allocates, so tests that count allocations run once more without it.
+# The race detector allocates and is slow, so tests that count allocations, and all seeds of the simulator, run once
+# more without it.
 test: style ## gofmt, go vet, all tests with the race detector, then allocation counts without it
 	$(if $(RACE),,@echo 'testing without the race detector: no C compiler, or RACE is empty')
 	$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) $(PACKAGES)
-	$(if $(RACE),$(GO) test -run Alloc $(PACKAGES))
+	$(if $(RACE),$(GO) test -run 'Alloc|TestSeeds' $(PACKAGES))
 
 lint: style ## gofmt, go vet and the rules of the house (internal/tidy; part of test too)
 	$(GO) test ./internal/tidy

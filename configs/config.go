@@ -145,6 +145,7 @@ type Log struct {
 type Access struct {
 	To     string // "stdout", "stderr", "off", or a file path, which always contains a slash
 	Format string // "json"
+	At     Position
 }
 
 // Runtime is what the process takes from the machine.

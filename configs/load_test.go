@@ -137,7 +137,7 @@ func TestEveryValueArrives(t *testing.T) {
 	equal("server", u.Servers[0], Server{Address{"tcp", "db.internal", 5432, ""}, u.Servers[0].At, 7, true, 9})
 	equal("unix server", u.Servers[1].Address, Address{Network: "unix", Path: "/run/app.sock"})
 	equal("upstream", []any{u.Balance, u.HashOn, u.ProxyProtocol, u.Timeouts.Connect}, []any{"hash", "sni", "v1", 4 * time.Second})
-	equal("log", c.Log, Log{"debug", Access{"conf/logs/access.json", "json"}})
+	equal("log", c.Log, Log{"debug", Access{"conf/logs/access.json", "json", c.Log.Access.At}})
 	equal("runtime", c.Runtime, Runtime{2, 64 << 20, 0})
 }
 

@@ -12,24 +12,27 @@ import (
 func Reference() string {
 	var b strings.Builder
 	b.WriteString(referenceHead)
-	section(&b, "The file", "", "", file.info())
+	section(&b, "", rowInfo{shape: shape{rows: file.info()}})
 	return b.String()
 }
 
-// section writes the table of one object, then the sections of the objects in it.
-func section(b *strings.Builder, title, path, doc string, rows []rowInfo) {
+// section writes the table of the object at path, then the sections of the objects in it.
+func section(b *strings.Builder, path string, object rowInfo) {
+	title := "The file"
+	if path != "" {
+		title = "`" + path + "`"
+	}
 	fmt.Fprintf(b, "\n## %s\n\n", title)
-	if doc != "" {
-		b.WriteString(doc + "\n\n")
+	if object.doc != "" {
+		b.WriteString(object.doc + "\n\n")
 	}
 	b.WriteString("| Key | Value | Default | A change reaches | What it does |\n|---|---|---|---|---|\n")
-	for _, r := range rows {
+	for _, r := range object.shape.rows {
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", r.key, valueText(r.shape), defaultText(r), r.apply, r.doc)
 	}
-	for _, r := range rows {
+	for _, r := range object.shape.rows {
 		if len(r.shape.rows) > 0 {
-			below := strings.TrimPrefix(path+"."+r.key+r.shape.path, ".")
-			section(b, "`"+below+"`", below, r.doc, r.shape.rows)
+			section(b, strings.TrimPrefix(path+"."+r.key+r.shape.path, "."), r)
 		}
 	}
 }

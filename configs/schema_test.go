@@ -38,7 +38,7 @@ func TestEveryFieldHasARow(t *testing.T) {
 	covers(t, servers, "At")
 	covers(t, upstreamTimeouts)
 	covers(t, logs)
-	covers(t, access)
+	covers(t, access, "At")
 	covers(t, runtimes)
 }
 

@@ -39,9 +39,9 @@ var listeners = &table[Listener]{
 		{key: "proxy_protocol", to: group(proxyAccept, func(l *Listener) *ProxyAccept { return &l.ProxyProtocol }), apply: newConnections,
 			doc: "Whether clients may, or must, begin with a PROXY protocol header (version 1 or 2). The short form is just the mode."},
 		{key: "max_connections", to: one(auto(count.between("1", "10000000")), func(l *Listener) *int { return &l.MaxConnections }), def: "auto", apply: newConnections,
-			doc: "Connections open at once. `auto` derives it from the limit of open files and the memory budget. Beyond it, new connections wait in the kernel's backlog."},
+			doc: "Connections open at once. `auto` derives it from the limit of open files and the memory budget; all listeners with `auto` share that one count. Beyond it, new connections wait in the kernel's backlog."},
 		{key: "max_connections_per_ip", to: one(count.between("0", "10000000"), func(l *Listener) *int { return &l.MaxConnectionsPerIP }), def: "0", apply: newConnections,
-			doc: "Connections open at once from one client address. 0 is no limit."},
+			doc: "Connections open at once from one client: an IPv4 address, or an IPv6 /64. With a PROXY header, its address counts. 0 is no limit."},
 		{key: "client_ip", to: group(clientIP, func(l *Listener) *ClientIP { return &l.ClientIP }), apply: newConnections,
 			doc: "Who may connect, judged at accept by the address of the socket's peer, before any byte is read."},
 		{key: "timeouts", to: group(listenerTimeouts, func(l *Listener) *ListenerTimeouts { return &l.Timeouts }), apply: newConnections,
@@ -56,7 +56,7 @@ var proxyAccept = &table[ProxyAccept]{
 	short: "mode",
 	rows: []row[ProxyAccept]{
 		{key: "mode", to: one(numbered[ProxyMode](proxyModes), func(p *ProxyAccept) *ProxyMode { return &p.Mode }), def: "off", apply: newConnections,
-			doc: "`accept` honours a header that comes first and passes everything else on; `require` closes connections without one."},
+			doc: "`accept` honours a header that comes first and passes everything else on; a client that sends nothing at all is passed on after `timeouts.proxy_header`. `require` closes connections without one."},
 		{key: "from", to: list(prefix, func(p *ProxyAccept) *[]netip.Prefix { return &p.From }), none: "everyone", apply: newConnections,
 			doc: "The peers whose headers are believed. Other peers are treated as with `off`."},
 	},
@@ -145,7 +145,7 @@ var servers = &table[Server]{
 		{key: "weight", to: one(count.between("0", "256"), func(s *Server) *int { return &s.Weight }), def: "1", apply: newConnections,
 			doc: "The server's share of new connections relative to the others. 0 takes none."},
 		{key: "backup", to: one(boolean, func(s *Server) *bool { return &s.Backup }), def: "false", apply: newConnections,
-			doc: "Chosen only while no other server can be reached."},
+			doc: "Chosen only while no other server can be reached or has room."},
 		{key: "max_connections", to: one(count.between("0", "10000000"), func(s *Server) *int { return &s.MaxConnections }), def: "0", apply: newConnections,
 			doc: "Connections in use at once, exact over all loops. 0 is no limit."},
 	},
@@ -163,7 +163,7 @@ var logs = &table[Log]{rows: []row[Log]{
 		doc: "The access log: one record for each connection."},
 }}
 
-var access = &table[Access]{rows: []row[Access]{
+var access = &table[Access]{at: func(a *Access) *Position { return &a.At }, rows: []row[Access]{
 	{key: "to", to: one(logPath, func(a *Access) *string { return &a.To }), def: "stdout", apply: restart,
 		doc: "Where records go. A relative path starts at the folder of this file."},
 	{key: "format", to: one(choice("json"), func(a *Access) *string { return &a.Format }), def: "json", apply: restart,

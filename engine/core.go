@@ -136,6 +136,7 @@ func (d departer) Expired(*loop.Timer) {
 		return
 	}
 	d.net.Shut()
+	d.net.Pipes.Close()
 	d.lines.Flush()
 	d.loop.Stop()
 }

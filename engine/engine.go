@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"sluice/configs"
 	"sluice/engine/observe"
@@ -38,7 +39,8 @@ type Engine struct {
 
 	loops  sync.WaitGroup
 	ending sync.Once
-	failed error // of a loop; read after loops is done
+	begun  atomic.Bool // Start was called
+	failed error       // of a loop; read after loops is done
 	mu     sync.Mutex
 	over   chan struct{}
 }
@@ -46,26 +48,18 @@ type Engine struct {
 // New compiles cfg, opens its listening sockets and the access log, and builds the loops. Nothing is accepted before
 // Start. An error in the configuration or the machine's answer to it is configs.Issues.
 func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
-	loops := loopCount(cfg)
-	snapshot, err := compile(cfg, loops)
-	if err != nil {
-		return nil, err
-	}
-	e := &Engine{
-		log: log, snapshot: snapshot, over: make(chan struct{}),
-	}
-	size, most := pipePlan(cfg)
-	e.pipeSize, e.pipes = size, pool.NewPipeBudget(most)
-	if e.access, err = observe.Open(cfg.Log.Access.To, log); err != nil {
-		return nil, err
-	}
-	if e.sockets, err = openSockets(cfg, loops); err != nil {
-		e.access.Close()
-		return nil, err
+	e := &Engine{log: log, over: make(chan struct{})}
+	if issues := e.open(cfg); len(issues) > 0 {
+		if e.access != nil {
+			e.access.Close()
+		}
+		e.sockets.close()
+		return nil, issues
 	}
 	e.events = newEvents(log)
+	e.pipeSize, e.pipes = pipePlan(cfg)
 	e.makeGates(cfg)
-	for i := range loops {
+	for i := range loopCount(cfg) {
 		c, err := newCore(i, e)
 		if err != nil {
 			e.discard()
@@ -74,6 +68,19 @@ func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 		e.cores = append(e.cores, c)
 	}
 	return e, nil
+}
+
+// open compiles the configuration and opens what it names, and returns everything that is wrong with either.
+func (e *Engine) open(cfg *configs.Config) (issues configs.Issues) {
+	loops := loopCount(cfg)
+	e.snapshot, issues = compile(cfg, loops)
+	var err error
+	if e.access, err = observe.Open(cfg.Log.Access.To, e.log); err != nil {
+		issues = append(issues, explainLog(cfg, err))
+	}
+	var more configs.Issues
+	e.sockets, more = openSockets(cfg, loops)
+	return append(issues, more...)
 }
 
 // discard takes back what New has opened.
@@ -100,6 +107,7 @@ func (e *Engine) makeGates(cfg *configs.Config) {
 
 // Start runs the loops and begins to accept; when it returns nil, every listener does.
 func (e *Engine) Start() error {
+	e.begun.Store(true)
 	boundMemory(e.snapshot.config)
 	makeRoom(len(e.cores))
 	for _, c := range e.cores {
@@ -134,6 +142,11 @@ func (e *Engine) run(c *core) {
 		e.mu.Lock()
 		e.failed = errors.Join(e.failed, err)
 		e.mu.Unlock()
+		// Its sockets would go on to collect connections that nobody takes: better no proxy than half of one.
+		e.events.say(func(log *slog.Logger) {
+			log.Error("an event loop failed; stopping", "loop", c.loop.Index(), "error", err)
+		})
+		go e.Stop()
 	}
 }
 
@@ -224,6 +237,11 @@ func (e *Engine) Stop() { e.end(record.Stopped) }
 
 func (e *Engine) end(why record.Reason) {
 	e.ending.Do(func() {
+		if !e.begun.Load() {
+			e.discard()
+			close(e.over)
+			return
+		}
 		for _, c := range e.cores {
 			c.loop.Post(func() { c.leave(why) })
 		}

@@ -32,8 +32,8 @@ type sockets struct {
 	paths []string // of unix sockets, removed at the end
 }
 
-// openSockets binds everything or nothing; the error is configs.Issues.
-func openSockets(cfg *configs.Config, loops int) (*sockets, error) {
+// openSockets binds every address, and says which ones it could not.
+func openSockets(cfg *configs.Config, loops int) (*sockets, configs.Issues) {
 	s := &sockets{}
 	var issues configs.Issues
 	for i := range cfg.Listeners {
@@ -44,11 +44,7 @@ func openSockets(cfg *configs.Config, loops int) (*sockets, error) {
 			}
 		}
 	}
-	if len(issues) > 0 {
-		s.close()
-		return nil, issues
-	}
-	return s, nil
+	return s, issues
 }
 
 func (s *sockets) openOne(bind configs.Address, listener, loops int) error {

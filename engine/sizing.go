@@ -3,7 +3,9 @@ package engine
 // What the machine allows: loops, connections, memory.
 
 import (
+	"math"
 	"os"
+	"path"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -52,8 +54,8 @@ func maxConnections(cfg *configs.Config) int64 {
 	return max(min(byFiles, byMemory), 1)
 }
 
-// pipePlan is the size of pipes and how many there may be. They take only descriptors that connections leave free.
-func pipePlan(cfg *configs.Config) (size, most int) {
+// pipePlan is the size of pipes, and how many there may be over all loops. They take only descriptors that connections leave free.
+func pipePlan(cfg *configs.Config) (size int, budget *pool.PipeBudget) {
 	limits := pool.ReadPipeLimits()
 	size = smallPipe
 	if limits.Privileged {
@@ -61,7 +63,8 @@ func pipePlan(cfg *configs.Config) (size, most int) {
 	}
 	free := int(descriptorLimit()*(100-descriptorShare)/100) - spareDescriptors
 	pinned := memoryBudget(cfg) / 100 * pipeMemoryShare / int64(size)
-	return size, max(0, min(limits.MaxPipes(size), free/2, int(min(pinned, 1<<20))))
+	most := max(0, min(limits.MaxPipes(size), free/2, int(min(pinned, 1<<20))))
+	return size, pool.NewPipeBudget(most)
 }
 
 // descriptorLimit is how many descriptors this process may open. The Go runtime raises the soft limit to the hard one
@@ -89,12 +92,28 @@ func availableMemory() int64 {
 		return 1 << 30
 	}
 	total := int64(info.Totalram) * int64(info.Unit)
-	if text, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
-		if limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil {
-			total = min(total, limit)
+	return min(total, cgroupMemory("/proc/self/cgroup", "/sys/fs/cgroup"))
+}
+
+// cgroupMemory is the smallest limit on the way from the process's own cgroup (version 2) to the root. In a container
+// the root is the container's own.
+func cgroupMemory(membership, mount string) int64 {
+	smallest := int64(math.MaxInt64)
+	text, err := os.ReadFile(membership)
+	if err != nil {
+		return smallest
+	}
+	_, group, _ := strings.Cut(strings.TrimSpace(string(text)), "0::")
+	for dir := path.Join(mount, group); ; dir = path.Dir(dir) {
+		if text, err := os.ReadFile(path.Join(dir, "memory.max")); err == nil {
+			if limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil {
+				smallest = min(smallest, limit)
+			}
+		}
+		if dir == mount || len(dir) <= len(mount) {
+			return smallest
 		}
 	}
-	return total
 }
 
 // makeRoom sees to it that there is a processor of the Go scheduler more than there are loops. The scheduler takes a

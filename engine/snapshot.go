@@ -12,6 +12,7 @@ import (
 	"sluice/configs"
 	"sluice/engine/lease"
 	"sluice/engine/limit"
+	"sluice/engine/observe"
 	"sluice/engine/record"
 	"sluice/engine/relay"
 	"sluice/engine/route"
@@ -23,14 +24,28 @@ type snapshot struct {
 	services []*relay.Service // by listener
 }
 
-// Check compiles cfg without opening anything: names are looked up, routes and upstreams built. The error is
-// configs.Issues with everything that was found.
+// Check compiles cfg and opens its files, without listening anywhere. The error is configs.Issues with everything that
+// was found.
 func Check(cfg *configs.Config) error {
-	_, err := compile(cfg, loopCount(cfg))
-	return err
+	_, issues := compile(cfg, loopCount(cfg))
+	access, err := observe.Open(cfg.Log.Access.To, nil)
+	if err != nil {
+		issues = append(issues, explainLog(cfg, err))
+	} else {
+		access.Close()
+	}
+	if len(issues) > 0 {
+		return issues
+	}
+	return nil
 }
 
-func compile(cfg *configs.Config, loops int) (*snapshot, error) {
+// explainLog says where an access log that cannot be opened was named.
+func explainLog(cfg *configs.Config, err error) configs.Issue {
+	return cfg.Issue(cfg.Log.Access.At, err.Error(), "")
+}
+
+func compile(cfg *configs.Config, loops int) (*snapshot, configs.Issues) {
 	upstreams, issues := compileUpstreams(cfg, loops)
 	s := &snapshot{config: cfg}
 	for i := range cfg.Listeners {
@@ -38,10 +53,7 @@ func compile(cfg *configs.Config, loops int) (*snapshot, error) {
 		issues = append(issues, more...)
 		s.services = append(s.services, service)
 	}
-	if len(issues) > 0 {
-		return nil, issues
-	}
-	return s, nil
+	return s, issues
 }
 
 func compileUpstreams(cfg *configs.Config, loops int) (map[string]*lease.Upstream, configs.Issues) {

@@ -28,7 +28,8 @@ func (v *demoCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	cfg.Upstreams[0].Balance = "round_robin"
+	// Each loop takes its own turns, so a visible one needs a single loop.
+	cfg.Upstreams[0].Balance, cfg.Runtime.Loops = "round_robin", 1
 	return serve(cfg, func() { v.guide(cfg, origins) })
 }
 

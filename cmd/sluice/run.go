@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"sluice/configs"
@@ -30,7 +31,7 @@ func serve(cfg *configs.Config, started func()) error {
 	log := logger(cfg)
 	// Signals are caught from here on, so that none is lost between listening and waiting.
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
 	e, err := engine.New(cfg, log)
 	if err != nil {
@@ -59,15 +60,19 @@ const (
 func wait(e *engine.Engine, cfg *configs.Config, signals <-chan os.Signal, log *slog.Logger) error {
 	ended := make(chan error, 1)
 	go func() { ended <- e.Wait() }()
+	var drained sync.WaitGroup
 	for now := running; ; {
 		select {
 		case err := <-ended:
+			drained.Wait()
 			log.Info("stopped")
 			return err
 		case s := <-signals:
 			switch {
 			case s == syscall.SIGHUP:
 				log.Warn("SIGHUP is ignored: this version cannot reload; restart to apply a changed file")
+			case s == syscall.SIGUSR2:
+				log.Warn("SIGUSR2 is ignored: this version cannot hand over to a new binary; start it beside and stop this one")
 			case s == syscall.SIGUSR1:
 				reopen(e, log)
 			case now == stopping:
@@ -79,7 +84,7 @@ func wait(e *engine.Engine, cfg *configs.Config, signals <-chan os.Signal, log *
 			default:
 				now = draining
 				log.Info("stopping: no new connections", "connections", e.Active(), "drain", cfg.Runtime.Drain)
-				go drain(e, cfg, log)
+				drained.Go(func() { drain(e, cfg, log) })
 			}
 		}
 	}

@@ -81,6 +81,9 @@ type Flow struct {
 // Start begins a transfer. The first Proceed comes from the loop's ring. A flow may be started again once it has
 // ended and its owner has been told.
 func (f *Flow) Start(l *loop.Loop, src Source, dst Sink, owner Owner) {
+	if f.state != Idle && !f.Over() {
+		panic("flow: " + f.state.String() + " → " + Ready.String())
+	}
 	f.loop, f.src, f.dst, f.owner = l, src, dst, owner
 	f.moved, f.first, f.err, f.end, f.piped = 0, 0, nil, false, false
 	f.last = l.Now()
@@ -141,6 +144,9 @@ func (f *Flow) Advance(n int) {
 
 // Done says that the sink has taken the whole chunk, and passed on the end if it was the last.
 func (f *Flow) Done() {
+	if f.state != Sending {
+		panic("flow: done while " + f.state.String())
+	}
 	if f.chunk.Len() != 0 {
 		panic("flow: done with bytes left")
 	}

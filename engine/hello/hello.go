@@ -18,7 +18,8 @@ const (
 	MaxHello = 16 << 10
 
 	// MaxWire bounds the same message in bytes on the wire, so that a hello cut into tiny records cannot cost many times its size.
-	MaxWire = 64 << 10
+	// It leaves room in a buffer of 64 KiB for the header of the record that goes beyond.
+	MaxWire = 60 << 10
 
 	maxFragment       = 16 << 10 // RFC 8446, 5.1: TLSPlaintext.length
 	recordHeader      = 5

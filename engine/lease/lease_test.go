@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"sluice/engine/loop"
 	"sluice/engine/record"
 	"sluice/engine/sock"
@@ -23,7 +21,7 @@ import (
 // silent is a path that slowSys dials for ever.
 const silent = "/silent"
 
-// slowSys is the kernel with servers that never answer, and with a shortage of descriptors when told so.
+// slowSys is the kernel with servers that never answer (a timer that nobody sets is never ready), and with a shortage of descriptors when told so.
 type slowSys struct {
 	sock.Kernel
 	short bool
@@ -32,13 +30,11 @@ type slowSys struct {
 func (s *slowSys) Dial(to *sock.Addr) (int, syscall.Errno) {
 	switch {
 	case s.short:
-		return -1, unix.EMFILE
+		return -1, syscall.EMFILE
 	case strings.HasPrefix(to.Path, silent):
-		fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
-		if err != nil {
-			return -1, unix.EMFILE
-		}
-		return fd, 0
+		const monotonic = 1
+		fd, _, err := syscall.RawSyscall(syscall.SYS_TIMERFD_CREATE, monotonic, syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+		return int(fd), err
 	}
 	return s.Kernel.Dial(to)
 }
@@ -243,13 +239,13 @@ func TestNobodyLeft(t *testing.T) {
 		want  outcome
 		tried int
 	}{
-		"the last failure tells why":     {[]*Backend{mute("a"), refusing("b")}, outcome{why: record.ConnectRefused, cause: unix.ECONNREFUSED}, 2},
-		"a timeout":                      {[]*Backend{refusing("a"), mute("b")}, outcome{why: record.ConnectTimeout, cause: unix.ETIMEDOUT}, 2},
-		"no unix socket":                 {[]*Backend{absent(t, "a")}, outcome{why: record.ConnectRefused, cause: unix.ENOENT}, 1},
+		"the last failure tells why":     {[]*Backend{mute("a"), refusing("b")}, outcome{why: record.ConnectRefused, cause: syscall.ECONNREFUSED}, 2},
+		"a timeout":                      {[]*Backend{refusing("a"), mute("b")}, outcome{why: record.ConnectTimeout, cause: syscall.ETIMEDOUT}, 2},
+		"no unix socket":                 {[]*Backend{absent(t, "a")}, outcome{why: record.ConnectRefused, cause: syscall.ENOENT}, 1},
 		"all down":                       {[]*Backend{down, draining}, outcome{why: record.NoServer}, 0},
 		"all full":                       {[]*Backend{down, full}, outcome{why: record.UpstreamFull}, 0},
-		"one failed, one full":           {[]*Backend{full, refusing("a")}, outcome{why: record.ConnectRefused, cause: unix.ECONNREFUSED}, 1},
-		"not more attempts than allowed": {many, outcome{why: record.ConnectRefused, cause: unix.ECONNREFUSED}, MaxAttempts},
+		"one failed, one full":           {[]*Backend{full, refusing("a")}, outcome{why: record.ConnectRefused, cause: syscall.ECONNREFUSED}, 1},
+		"not more attempts than allowed": {many, outcome{why: record.ConnectRefused, cause: syscall.ECONNREFUSED}, MaxAttempts},
 	} {
 		k, _ := b.seek(upstreamOf(First, 1, c.all...), 20*time.Millisecond)
 		o := <-k.told
@@ -267,7 +263,7 @@ func TestDescriptorShortageTriesNobodyElse(t *testing.T) {
 	b.call(func() { b.sys.short = true })
 	first, second := alive(t, "a"), alive(t, "b")
 	k, _ := b.seek(upstreamOf(First, 1, first, second), time.Second)
-	assert.Equal(t, <-k.told, outcome{why: record.FDExhausted, cause: unix.EMFILE})
+	assert.Equal(t, <-k.told, outcome{why: record.FDExhausted, cause: syscall.EMFILE})
 	assert.Equal(t, k.tried, []string{"a"})
 	assert.Equal(t, first.InUse()+second.InUse(), 0)
 }

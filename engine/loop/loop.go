@@ -38,10 +38,8 @@ type Loop struct {
 	wall   int64 // what to add to now for the wall clock
 	synced int64 // when that was measured
 
-	ring      taskQueue // runs after the present callback
-	due       taskQueue // runs at the next Turn
-	afterNext taskQueue // runs at the Turn after that
-	roused    bool      // a Turn is under way
+	ring taskQueue // runs after the present callback
+	due  taskQueue // runs in the next Turn
 
 	wheel   wheel
 	armed   int64 // the moment the poller will Tick, or never

@@ -30,10 +30,11 @@ type Poller interface {
 	Delete(fd int) error
 	// Wake makes Poll call Dispatcher.Posted soon. It may be called from any goroutine.
 	Wake() error
-	// Rouse makes Poll call Dispatcher.Turn, in a later batch of events than the present one.
+	// Rouse makes Poll call Dispatcher.Turn between two batches of events: when every event of the present one has been
+	// handed over, and before the next is taken. Poll does not sleep in between.
 	Rouse()
-	// Arm makes Poll call Dispatcher.Tick at or after the moment at (Now's scale, nanoseconds), replacing what was
-	// armed before.
+	// Arm makes Poll call Dispatcher.Tick, also between two batches, at or after the moment at (Now's scale,
+	// nanoseconds), replacing what was armed before.
 	Arm(at int64)
 	// Now returns nanoseconds on a monotonic clock.
 	Now() int64

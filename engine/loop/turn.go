@@ -19,39 +19,30 @@ func (l *Loop) Settle(t *Task) {
 	}
 }
 
-// Later queues t for a later batch of events: every event already taken from the kernel is handled first.
-//
-// An eventfd written now is reported in a later batch than this one. One that was written before may be reported
-// still in this batch, so what comes while it is under way waits for the one after.
+// Later queues t for the moment between this batch of events and the next: everything already taken from the kernel is
+// handled first. What a turn queues waits for the turn after.
 func (l *Loop) Later(t *Task) {
 	if t.queued {
 		return
 	}
-	if l.roused {
-		l.afterNext.push(t)
-		return
-	}
-	l.due.push(t)
 	l.rouse()
+	l.due.push(t)
 }
 
+// rouse asks for a turn, unless one is due already.
 func (l *Loop) rouse() {
-	l.roused = true
-	l.stats.Inc(stat.Yields)
-	l.poller.Rouse()
+	if l.due.empty() {
+		l.stats.Inc(stat.Yields)
+		l.poller.Rouse()
+	}
 }
 
-// Turn runs what earlier batches deferred.
+// Turn runs what was deferred.
 func (l *Loop) Turn() {
 	l.now = l.poller.Now()
 	l.stats.Inc(stat.Turns)
 	run := l.due
-	l.due = l.afterNext
-	l.afterNext = taskQueue{}
-	l.roused = false
-	if !l.due.empty() {
-		l.rouse()
-	}
+	l.due = taskQueue{}
 	for !run.empty() {
 		l.run(run.pop())
 	}
@@ -72,11 +63,9 @@ func (l *Loop) settle() {
 // overflow moves what is left of the ring to the next turn, ahead of all that waits for it: what was queued for the
 // end of an object must not overtake what was queued for its work.
 func (l *Loop) overflow() {
+	l.rouse()
 	l.ring.append(&l.due)
 	l.due, l.ring = l.ring, taskQueue{}
-	if !l.roused {
-		l.rouse()
-	}
 }
 
 // run runs one task; a panic in it costs what the task belongs to, not the loop.

@@ -26,7 +26,7 @@ const (
 
 // Expirer is told when a timer comes up.
 type Expirer interface {
-	// Expired is called at or after the deadline, never early and never after Stop. The timer is not running by then.
+	// Expired is called at or after the deadline, never early and never after Loop.Cancel. The timer is not running by then.
 	Expired(t *Timer)
 }
 

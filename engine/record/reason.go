@@ -115,10 +115,10 @@ var rows = [ReasonCount]row{
 	HelloBad:           {"hello_bad", Front, ClassClient, "The TLS ClientHello was malformed."},
 	HelloTooBig:        {"hello_too_big", Front, ClassClient, "The TLS ClientHello was longer than 16 KiB."},
 	NotTLS:             {"not_tls", Front, ClassClient, "The first bytes were not TLS and no route without `sni` takes them."},
-	NoRoute:            {"no_route", Front, ClassClient, "No route takes the server name or the protocols of the ClientHello."},
+	NoRoute:            {"no_route", Front, ClassClient, "No route of the listener takes this connection: not its server name and protocols, if it sent a ClientHello."},
 
 	NoServer:           {"no_server", Back, ClassServer, "No server of the upstream was fit to be tried."},
-	UpstreamFull:       {"upstream_full", Self, ClassLimit, "Every server of the upstream was at `max_connections`, and the queue was full or too slow."},
+	UpstreamFull:       {"upstream_full", Self, ClassLimit, "Every server of the upstream was at its `max_connections`."},
 	ConnectRefused:     {"connect_refused", Back, ClassServer, "Nobody listens at the server's address, or its accept queue was full (unix sockets)."},
 	ConnectTimeout:     {"connect_timeout", Back, ClassServer, "The server did not answer within `timeouts.connect`."},
 	ConnectUnreachable: {"connect_unreachable", Back, ClassServer, "There was no way to the server's host or network."},

@@ -21,8 +21,8 @@ type Names struct {
 	Upstream string // "" before a route is chosen
 }
 
-// Micros is a duration in microseconds. It holds 71 minutes and saturates there;
-// every phase measured with it has a configured timeout far below that.
+// Micros is a duration in microseconds. It holds 71 minutes and saturates there,
+// which is far beyond what anybody waits for a phase of a connection.
 type Micros uint32
 
 // Between returns the time from start to end, both in nanoseconds of one clock, as

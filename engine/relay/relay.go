@@ -69,6 +69,7 @@ type Route struct {
 
 // Recorder is told of every connection that is over.
 type Recorder interface {
+	// Conn reads r, which is the caller's and changes afterwards.
 	Conn(r *record.Conn)
 }
 

@@ -55,8 +55,11 @@ func (g *linger) end() {
 	g.net.Loop.Later(&g.task)
 }
 
-// Run closes the descriptor.
+// Run closes the descriptor, unless Shut has done so.
 func (g *linger) Run() {
+	if _, here := g.net.lingering[g]; !here {
+		return
+	}
 	g.net.Sys.Close(g.fd)
 	delete(g.net.lingering, g)
 	g.net.lingers.Put(g)
@@ -66,7 +69,9 @@ func (g *linger) Run() {
 func (n *Net) Shut() {
 	for g := range n.lingering {
 		n.Loop.Cancel(&g.timer)
-		n.Sys.ResetOnClose(g.fd)
+		if !g.task.Queued() {
+			n.Sys.ResetOnClose(g.fd)
+		}
 		n.Sys.Close(g.fd)
 	}
 	clear(n.lingering)

@@ -55,13 +55,15 @@ func (a *acceptor) release(w *world, c *Conn, g *Gate) {
 	})
 }
 
-// loopback is a port that was free a moment ago.
-func loopback(t *testing.T) ListenAddr {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	assert.NoError(t, err)
-	defer ln.Close()
-	return ListenAddr{Addr: ln.Addr().(*net.TCPAddr).AddrPort()}
+// loopbacks counts the addresses that loopback has given out.
+var loopbacks atomic.Uint32
+
+// loopback is an address of this test alone. The loopback network has sixteen million of them, and their ports are in
+// nobody's way: a client's own address is always 127.0.0.1.
+func loopback() ListenAddr {
+	n := loopbacks.Add(1)
+	ip := netip.AddrFrom4([4]byte{127, byte(os.Getpid()%200 + 10), byte(os.Getpid() / 200), byte(n)})
+	return ListenAddr{Addr: netip.AddrPortFrom(ip, 8080)}
 }
 
 // listen makes a listener at an address on w's loop; it is closed with the test.
@@ -99,7 +101,7 @@ func clients(t *testing.T, at ListenAddr, n int) (all []net.Conn) {
 func TestAcceptsWhatWaits(t *testing.T) {
 	t.Parallel()
 	w, a, g := newWorld(t, Kernel{}), newAcceptor(), NewGate(0)
-	at := loopback(t)
+	at := loopback()
 	w.listen(at, ListenerConfig{Gate: g, Targets: w.to(a)})
 	all := clients(t, at, 5*acceptMax)
 	seen := make(map[string]bool)
@@ -118,7 +120,7 @@ func TestAcceptsWhatWaits(t *testing.T) {
 func TestAddressesAreUnmapped(t *testing.T) {
 	t.Parallel()
 	w, a, g := newWorld(t, Kernel{}), newAcceptor(), NewGate(0)
-	port := loopback(t).Addr.Port()
+	port := uint16(20_000 + os.Getpid()%10_000) // below the ports that clients get
 	at := ListenAddr{Addr: netip.AddrPortFrom(netip.IPv6Unspecified(), port), Dual: true}
 	if err := Probe(at); errors.Is(err, unix.EAFNOSUPPORT) {
 		t.Skip("this machine has no IPv6")
@@ -137,7 +139,7 @@ func TestRefusedPeersAreReset(t *testing.T) {
 	t.Parallel()
 	w, a, g := newWorld(t, Kernel{}), newAcceptor(), NewGate(1)
 	a.refuse = true
-	at := loopback(t)
+	at := loopback()
 	w.listen(at, ListenerConfig{Gate: g, Targets: w.to(a)})
 	for range 3 {
 		c, err := net.Dial("tcp4", at.Addr.String())
@@ -156,7 +158,7 @@ func TestRefusedPeersAreReset(t *testing.T) {
 func TestGateIsExactOverTwoLoops(t *testing.T) {
 	t.Parallel()
 	const limit, total = 3, 40
-	g, at := NewGate(limit), loopback(t)
+	g, at := NewGate(limit), loopback()
 	worlds := []*world{newWorld(t, Kernel{}), newWorld(t, Kernel{})}
 	accs := []*acceptor{newAcceptor(), newAcceptor()}
 	accs[1].now, accs[1].most = accs[0].now, accs[0].most
@@ -180,7 +182,7 @@ func TestGateIsExactOverTwoLoops(t *testing.T) {
 
 func TestTwoLoopsShareOnePort(t *testing.T) {
 	t.Parallel()
-	g, at := NewGate(0), loopback(t)
+	g, at := NewGate(0), loopback()
 	worlds := []*world{newWorld(t, Kernel{}), newWorld(t, Kernel{})}
 	accs := []*acceptor{newAcceptor(), newAcceptor()}
 	for i, w := range worlds {
@@ -228,7 +230,7 @@ func TestDescriptorShortage(t *testing.T) {
 		return Kernel{}.Accept(fd)
 	}
 	w, a, g := newWorld(t, sys), newAcceptor(), NewGate(5)
-	at := loopback(t)
+	at := loopback()
 	var reports []syscall.Errno
 	w.listen(at, ListenerConfig{Gate: g, Targets: w.to(a), Report: func(err syscall.Errno) { reports = append(reports, err) }})
 	clients(t, at, 3)
@@ -248,7 +250,7 @@ func TestDescriptorShortage(t *testing.T) {
 func TestCloseTakesWhatWaits(t *testing.T) {
 	t.Parallel()
 	w, a, g := newWorld(t, Kernel{}), newAcceptor(), NewGate(5)
-	at := loopback(t)
+	at := loopback()
 	fd, err := Listen(at)
 	assert.NoError(t, err)
 	all := clients(t, at, 7)
@@ -274,7 +276,7 @@ func TestCloseTakesWhatWaits(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	t.Parallel()
-	at := loopback(t)
+	at := loopback()
 	assert.NoError(t, Probe(at))
 	fd, err := Listen(at)
 	assert.NoError(t, err)
@@ -311,7 +313,7 @@ func TestProbeOfUnixSockets(t *testing.T) {
 func TestOptionsAreInherited(t *testing.T) {
 	t.Parallel()
 	w, a, g := newWorld(t, Kernel{}), newAcceptor(), NewGate(0)
-	at := loopback(t)
+	at := loopback()
 	w.listen(at, ListenerConfig{Gate: g, Targets: w.to(a)})
 	clients(t, at, 1)
 	c := <-a.conns

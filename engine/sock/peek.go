@@ -60,6 +60,9 @@ func (c *Conn) look() {
 			return // the owner is told from the task
 		case n == 0:
 			c.add(ended)
+			if c.headAt == c.headLen {
+				c.dropHead()
+			}
 		default:
 			c.headLen += int32(n)
 			if n < len(space) {
@@ -86,6 +89,11 @@ func (c *Conn) makeRoom() {
 		return
 	}
 	if int(c.headLen) < len(c.head.Bytes()) {
+		return
+	}
+	if c.headAt > 0 {
+		c.headLen = int32(copy(c.head.Bytes(), c.ahead()))
+		c.headAt = 0
 		return
 	}
 	if c.head.Class() == pool.Large {

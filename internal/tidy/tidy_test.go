@@ -45,7 +45,7 @@ func findRoot(t *testing.T) string {
 func clean() fstest.MapFS {
 	return tree2fs(map[string]string{
 		"README.md":                 "# A house\n",
-		"pool/pool.go":       "// Package pool is a leaf.\npackage pool\n\nimport _ \"golang.org/x/sys/unix\"\n",
+		"pool/pool.go":              "// Package pool is a leaf.\npackage pool\n\nimport _ \"golang.org/x/sys/unix\"\n",
 		"engine/loop/loop.go":       "// Package loop turns.\npackage loop\n\nimport _ \"sluice/pool\"\n",
 		"engine/loop/loop_test.go":  "package loop\n\nimport _ \"sluice/internal/assert\"\n\nfunc f() { go f() }\n",
 		"engine/flow/flow.go":       "// Package flow moves.\npackage flow\n\nimport _ \"sluice/engine/loop\"\n",

@@ -1,0 +1,171 @@
+package sim
+
+// The code under test, put together as the engine does it.
+
+import (
+	"net/netip"
+
+	"sluice/configs"
+	"sluice/engine/lease"
+	"sluice/engine/limit"
+	"sluice/engine/record"
+	"sluice/engine/relay"
+	"sluice/engine/route"
+	"sluice/engine/sock"
+	"sluice/pool"
+)
+
+// rig is what stands between clients and origins.
+type rig interface {
+	start(fd int)
+	close()
+	base() *common
+	active() int
+	// leftovers says what was not given back.
+	leftovers(report func(what string, n int))
+}
+
+// common is what every rig is built on.
+type common struct {
+	w       *World
+	net     *sock.Net
+	arena   *pool.Arena
+	pipes   *pool.Pipes
+	budget  *pool.PipeBudget
+	gate    *sock.Gate
+	ear     *sock.Listener
+	records []record.Conn
+}
+
+func (c *common) init(w *World) {
+	c.w = w
+	c.arena = pool.NewArena(0)
+	c.budget = pool.NewPipeBudget(w.scale(1, 16))
+	c.pipes = pool.NewPipes(w, c.budget, 0, 0)
+	c.net = sock.NewNet(w.loop, w, c.arena, c.pipes)
+	c.gate = sock.NewGate(w.plan.maxConns)
+}
+
+func (c *common) base() *common { return c }
+
+func (c *common) listen(fd int, acceptor sock.Acceptor) {
+	ear, err := sock.NewListener(c.net, sock.ListenerConfig{
+		FD: fd, Unix: c.w.plan.unix, Gate: c.gate,
+		Targets: []sock.Target{{Net: c.net, Acceptor: acceptor}},
+	})
+	if err != nil {
+		c.w.fault("listening: %v", err)
+	}
+	c.ear = ear
+}
+
+func (c *common) close() {
+	c.ear.Close()
+	c.pipes.Close()
+}
+
+func (c *common) leftovers(report func(string, int)) {
+	report("buffers in use", c.arena.InUse())
+	report("pipes in use", c.pipes.InUse())
+	report("pipes open", c.budget.Open())
+	report("connections", c.net.Open())
+	report("lingering descriptors", c.net.Lingering())
+	report("places at the gate", int(c.gate.Used()))
+}
+
+// Conn implements relay.Recorder.
+func (c *common) Conn(r *record.Conn) {
+	c.w.trace("record: %v", *r)
+	c.records = append(c.records, *r)
+}
+
+// relayRig is the whole: listener, relay, lease.
+type relayRig struct {
+	common
+	relay    *relay.Relay
+	dialer   *lease.Dialer
+	upstream *lease.Upstream
+	perIP    *limit.PerKey[netip.Addr]
+}
+
+func newRelayRig(w *World) *relayRig {
+	r := &relayRig{}
+	r.init(w)
+	r.upstream = r.compileUpstream()
+	r.dialer = lease.NewDialer(r.net)
+	r.relay = relay.New(r.compileService(), r.net, r.dialer, r)
+	return r
+}
+
+var policyNames = []string{"round_robin", "least_conn", "p2c", "random", "first", "hash", "maglev"}
+
+func (r *relayRig) compileUpstream() *lease.Upstream {
+	w := r.w
+	from := &configs.Upstream{
+		Name: "pool", Balance: policyNames[w.plan.policy], ProxyProtocol: []string{"off", "v1", "v2"}[w.plan.proxyOut],
+		HashOn: "client_ip", Timeouts: configs.UpstreamTimeouts{Connect: timeoutConnect},
+	}
+	for i := range w.scale(1, 4) {
+		s := w.newServer()
+		at := configs.Address{Network: "unix", Path: s.addr.Path}
+		if at.Path == "" {
+			at = configs.Address{Network: "tcp", Host: s.addr.Addr.Addr().String(), Port: s.addr.Addr.Port()}
+		}
+		server := configs.Server{Address: at, Weight: 1, Backup: i > 0 && w.chance(20)}
+		if w.chance(10) {
+			server.MaxConnections = 1
+		}
+		from.Servers = append(from.Servers, server)
+	}
+	upstream, issues := lease.Compile(from, lease.Deps{Config: &configs.Config{}, Loops: 1, Seed: w.seed})
+	if len(issues) > 0 {
+		w.fault("the upstream does not compile: %v", issues)
+	}
+	return upstream
+}
+
+func (r *relayRig) compileService() *relay.Service {
+	w := r.w
+	to := &relay.Route{Names: &record.Names{Listener: "sim"}, Upstream: r.upstream, Connect: timeoutConnect}
+	rules := []route.Rule[*relay.Route]{{Name: "all", Value: to}}
+	if w.plan.hello {
+		rules = []route.Rule[*relay.Route]{{Name: "named", SNI: []string{"a.example", "*.b.example"}, Value: to}}
+		if w.plan.catchAll {
+			rules = append(rules, route.Rule[*relay.Route]{Name: "rest", Value: to})
+		}
+	}
+	table, conflicts := route.Compile(rules)
+	if len(conflicts) > 0 {
+		w.fault("the routes do not compile: %v", conflicts)
+	}
+	service := &relay.Service{
+		Names:  &record.Names{Listener: "sim"},
+		Routes: table,
+		Proxy:  relay.ProxyPolicy{Read: w.plan.proxyIn != proxyOff, Required: w.plan.proxyIn == proxyRequire},
+		Timeouts: relay.Timeouts{
+			ProxyHeader: timeoutProxy, Hello: timeoutHello, Tunnel: timeoutTunnel, HalfClosed: timeoutHalf,
+		},
+		MaxPerIP: w.plan.maxPerIP,
+	}
+	if w.plan.maxPerIP > 0 {
+		r.perIP = limit.NewPerKey[netip.Addr](0)
+		service.PerIP = r.perIP
+	}
+	return service
+}
+
+func (r *relayRig) start(fd int) { r.listen(fd, r.relay) }
+
+func (r *relayRig) active() int { return r.relay.Active() }
+
+func (r *relayRig) leftovers(report func(string, int)) {
+	r.common.leftovers(report)
+	report("tunnels", r.relay.Active())
+	report("leases", r.dialer.Pending())
+	for _, b := range r.upstream.Set.Backends() {
+		report("connections counted at "+b.Name, int(b.InUse()))
+	}
+	if r.perIP != nil {
+		report("clients counted", int(r.perIP.Keys()))
+	}
+}
