@@ -354,24 +354,6 @@ type waiter struct {
 
 func (w *waiter) Expired(*loop.Timer) { close(w.done) }
 
-func TestLeaseStateTableIsExhaustive(t *testing.T) {
-	t.Parallel()
-	allowed := map[[2]leaseState]bool{
-		{idle, picking}: true, {picking, dialing}: true, {picking, over}: true, {dialing, picking}: true, {dialing, over}: true,
-	}
-	for from := range leaseStates {
-		for to := range leaseStates {
-			l := Lease{state: from}
-			if allowed[[2]leaseState{from, to}] {
-				l.set(to)
-				assert.Equal(t, l.state, to)
-				continue
-			}
-			assert.Panics(t, "lease: "+from.String()+" → "+to.String(), func() { l.set(to) })
-		}
-	}
-}
-
 // A taker that panics costs itself only: the place at the server is given back by what it tears down.
 func TestAPanicInTheTakerReachesTheTaker(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,25 @@
+package lease
+
+import (
+	"testing"
+
+	"sluice/internal/assert"
+)
+
+func TestLeaseStateTableIsExhaustive(t *testing.T) {
+	t.Parallel()
+	allowed := map[[2]leaseState]bool{
+		{idle, picking}: true, {picking, dialing}: true, {picking, over}: true, {dialing, picking}: true, {dialing, over}: true,
+	}
+	for from := range leaseStates {
+		for to := range leaseStates {
+			l := Lease{state: from}
+			if allowed[[2]leaseState{from, to}] {
+				l.set(to)
+				assert.Equal(t, l.state, to)
+				continue
+			}
+			assert.Panics(t, "lease: "+from.String()+" → "+to.String(), func() { l.set(to) })
+		}
+	}
+}
