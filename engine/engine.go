@@ -127,7 +127,12 @@ func (e *Engine) Start() error {
 	}
 	var err error
 	for range e.cores {
-		err = errors.Join(err, <-errs)
+		select {
+		case failed := <-errs:
+			err = errors.Join(err, failed)
+		case <-e.over: // a loop broke before it could answer
+			return e.failed
+		}
 	}
 	e.sockets.open = nil // the loops have them all
 	if err != nil {

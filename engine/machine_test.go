@@ -57,7 +57,7 @@ func TestLoopCount(t *testing.T) {
 func TestMaxConnections(t *testing.T) {
 	t.Parallel()
 	cfg := new(configs.Config)
-	files := int64(descriptorLimit()) * descriptorShare / 200
+	files := (int64(descriptorLimit()) - ownDescriptors(cfg)) * descriptorShare / 200
 	for memory, want := range map[configs.Size]int64{
 		1:                        1,
 		10 * connectionMemory:    10,

@@ -49,9 +49,19 @@ func loopCount(cfg *configs.Config) int {
 
 // maxConnections is what max_connections: auto means, for all listeners that say so together.
 func maxConnections(cfg *configs.Config) int64 {
-	byFiles := int64(descriptorLimit()) * descriptorShare / 100 / 2
+	byFiles := (int64(descriptorLimit()) - ownDescriptors(cfg)) * descriptorShare / 100 / 2
 	byMemory := memoryBudget(cfg) / connectionMemory
 	return max(min(byFiles, byMemory), 1)
+}
+
+// ownDescriptors is what the process itself may have open: a listener per loop and address, three for each loop, and
+// the spare ones.
+func ownDescriptors(cfg *configs.Config) int64 {
+	each := 3
+	for _, l := range cfg.Listeners {
+		each += len(l.Bind)
+	}
+	return int64(loopCount(cfg)*each + spareDescriptors)
 }
 
 // pipePlan is the size of pipes, and how many there may be over all loops. They take only descriptors that connections leave free.
@@ -61,7 +71,7 @@ func pipePlan(cfg *configs.Config) (size int, budget *pool.PipeBudget) {
 	if limits.Privileged {
 		size = largePipe
 	}
-	free := int(descriptorLimit()*(100-descriptorShare)/100) - spareDescriptors
+	free := (int(descriptorLimit()) - int(ownDescriptors(cfg))) * (100 - descriptorShare) / 100
 	pinned := memoryBudget(cfg) / 100 * pipeMemoryShare / int64(size)
 	most := max(0, min(limits.MaxPipes(size), free/2, int(min(pinned, 1<<20))))
 	return size, pool.NewPipeBudget(most)

@@ -22,7 +22,7 @@ import (
 
 // Taker is who asked for a connection.
 type Taker interface {
-	// Trying tells which server is about to be dialed.
+	// Trying tells which server is about to be dialed. It must not cancel the lease.
 	Trying(b *Backend)
 	// Leased hands over a connected connection and the place it takes at its server; the taker owns both, sets itself as
 	// the connection's owner, and calls b.Release when the connection is over. The lease is gone.

@@ -4,7 +4,7 @@ import "sync"
 
 // mailbox is the only door into a loop from other goroutines.
 //
-// Its lock is held for an append or a swap, never while a letter runs; nothing on the path of relayed bytes comes
+// Its lock is held for an append, a wake-up or a swap, never while a letter runs; nothing on the path of relayed bytes comes
 // here. It is bounded by its senders: a listener posts at most one resume per pause and one letter per accepted
 // connection (which max_connections bounds), the engine one per command.
 type mailbox struct {
@@ -13,15 +13,19 @@ type mailbox struct {
 	closed  bool
 }
 
-// put reports whether the letter was taken, and whether it is the first since the box was last emptied.
-func (m *mailbox) put(letter func()) (taken, first bool) {
+// put reports whether the letter was taken. The first since the box was last emptied wakes the loop, while the lock is
+// held: the loop closes the box under it before it closes the descriptor that wakes it.
+func (m *mailbox) put(letter func(), wake func() error) (taken bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return false, false
+		return false
 	}
 	m.letters = append(m.letters, letter)
-	return true, len(m.letters) == 1
+	if len(m.letters) == 1 {
+		_ = wake() // it cannot fail while the poller is open
+	}
+	return true
 }
 
 func (m *mailbox) take() []func() {
@@ -32,25 +36,16 @@ func (m *mailbox) take() []func() {
 	return letters
 }
 
-func (m *mailbox) close() []func() {
+func (m *mailbox) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	letters := m.letters
 	m.letters = nil
-	return letters
 }
 
 // Post runs letter on the loop's goroutine, soon and in the order of posting. It may be called from anywhere, also
 // from the loop itself. It reports false when the loop has ended; the letter is then never run.
-func (l *Loop) Post(letter func()) bool {
-	taken, first := l.mail.put(letter)
-	if first {
-		// The wake-up can only fail when the poller is gone, and then so is the loop.
-		_ = l.poller.Wake()
-	}
-	return taken
-}
+func (l *Loop) Post(letter func()) bool { return l.mail.put(letter, l.poller.Wake) }
 
 // Posted runs the letters that have arrived.
 func (l *Loop) Posted() {

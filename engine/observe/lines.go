@@ -8,7 +8,8 @@ package observe
 //
 // The loop fills one batch. It hands it over only when the other one has come back, so
 // it never waits: while the writer is behind, the batch fills up, and when it is full,
-// lines are dropped and counted. The memory is two batches a loop, whatever happens.
+// lines are dropped and counted. The memory is two batches of at most batchMax a loop,
+// whatever happens.
 
 import (
 	"sync/atomic"
@@ -17,8 +18,11 @@ import (
 )
 
 const (
-	// batchSize is what a loop can hold while the writer is busy with its other batch.
+	// batchSize is the size of a batch in ordinary times, batchMax what it may grow to
+	// while the writer is busy with the other one: thousands of connections that end
+	// together are a burst, not a reason to lose lines.
 	batchSize = 64 << 10
+	batchMax  = 2 << 20
 	// handOverAt is where a loop no longer waits for its flush timer: half of the
 	// batch is left for what arrives while the writer works.
 	handOverAt = batchSize / 2
@@ -26,8 +30,16 @@ const (
 
 // batch is a piece of log on its way to the sink.
 type batch struct {
-	bytes []byte // whole lines; the capacity is batchSize and never grows
+	bytes []byte // whole lines, at most batchMax
 	lines uint64
+}
+
+// reset empties b, and lets go of what a burst has made it grow to.
+func (b *batch) reset() {
+	b.bytes, b.lines = b.bytes[:0], 0
+	if cap(b.bytes) > batchSize {
+		b.bytes = make([]byte, 0, batchSize)
+	}
 }
 
 // Lines collects the lines of one loop. It is touched by that loop only, and a nil
@@ -47,14 +59,14 @@ func newLines(log *AccessLog) *Lines {
 	return l
 }
 
-// Conn appends the line of one connection that has ended. It allocates nothing, never
-// blocks and keeps nothing of r. When there is no room the line is dropped.
+// Conn appends the line of one connection that has ended. It allocates nothing but in a
+// burst, never blocks and keeps nothing of r. When there is no room the line is dropped.
 func (l *Lines) Conn(r *record.Conn) {
 	if l == nil {
 		return
 	}
 	b := l.current
-	if len(b.bytes)+lineMax > batchSize {
+	if len(b.bytes)+lineMax > batchMax {
 		if l.Flush(); l.current == b {
 			l.dropped.Add(1)
 			return

@@ -23,15 +23,15 @@ func TestHungReader(t *testing.T) {
 	r, w := blockingPipe(t)
 	log := start("pipe", w, logger, 0)
 	l := log.Lines()
-	const sent = 2000 // ten times what pipe and buffers hold
+	const sent = 40000 // several times what pipe and buffers hold
 	for range sent {
 		l.Conn(sample())
 	}
 	if l.Dropped() == 0 || !l.Pending() {
 		t.Fatalf("%d lines dropped", l.Dropped())
 	}
-	if held := cap(l.current.bytes); held != batchSize {
-		t.Errorf("the buffer grew to %d", held)
+	if held := len(l.current.bytes); held > batchMax {
+		t.Errorf("the buffer holds %d", held)
 	}
 
 	counted := make(chan uint64)

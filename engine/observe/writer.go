@@ -46,6 +46,8 @@ func (w *writer) run() {
 			for _, l := range w.log.all() {
 				w.write(l, l.current)
 			}
+			w.slowAt = time.Time{} // the last count is told in any case
+			w.reportSlow()
 			return
 		}
 	}
@@ -59,7 +61,7 @@ func (w *writer) round() {
 		// then the loop finds no free batch and leaves the writer alone.
 		if b := l.full.Swap(nil); b != nil {
 			w.write(l, b)
-			b.bytes, b.lines = b.bytes[:0], 0
+			b.reset()
 			l.free.Store(b)
 		}
 	}

@@ -17,7 +17,7 @@ func (c *Conn) Close() {
 // descriptor lingers for as long as they make progress, within bounds.
 func (c *Conn) Reset() {
 	c.leave()
-	if c.cause == 0 && !c.has(stream) {
+	if !c.has(stream) {
 		c.cut()
 	}
 	c.burySoon()
@@ -25,7 +25,7 @@ func (c *Conn) Reset() {
 
 // cut arranges for the reset, now or when the last bytes have arrived.
 func (c *Conn) cut() {
-	if c.net.linger(int(c.fd)) {
+	if c.cause == 0 && c.net.linger(int(c.fd)) {
 		c.fd = -1 // it belongs to the lingerer now
 		return
 	}

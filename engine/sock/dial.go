@@ -19,6 +19,7 @@ func (n *Net) Dial(to *Addr, owner Owner) (*Conn, syscall.Errno) {
 		c.add(stream | rough)
 	} else {
 		c.peer = to.Addr
+		c.add(lazy)
 	}
 	return c, 0
 }

@@ -12,6 +12,8 @@ const (
 	spliceAfter = 256 << 10
 	// smallRead ends a bulk run: what comes in pieces below it is cheaper to copy.
 	smallRead = 4 << 10
+	// smallestSegment is what every TCP path carries in one segment (RFC 9293, 3.7.1).
+	smallestSegment = 536
 	// spliceMax bounds one splice; pipes are usually full earlier, by slots.
 	spliceMax = 1 << 20
 	// acceptMax is the number of accepts per wake-up; the listener is level-triggered, so the rest is not lost.

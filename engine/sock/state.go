@@ -42,6 +42,8 @@ const (
 	rough                     // a short read does not prove an empty queue (urgent data, unix sockets)
 	ended                     // the end of stream has been read
 	shut                      // the end of stream has been sent
+	lazy                      // a dialed TCP connection that has written at most once: Nagle's rule is still on
+	wrote                     // it has written once
 	told                      // the owner has been told of the cause
 	wanted                    // the source flow waits for bytes
 	unseen                    // bytes read ahead that the peeker has not been shown

@@ -20,9 +20,11 @@ type Sys interface {
 	// Accept takes one connection off the queue of a listening descriptor. The peer of a unix socket is the zero
 	// AddrPort.
 	Accept(fd int) (conn int, peer netip.AddrPort, err syscall.Errno)
-	// Dial opens a socket, sets TCP_NODELAY where there is TCP, and begins to connect it. The outcome is reported by
-	// the poller: Writable when connected, Failed when not.
+	// Dial opens a socket and begins to connect it. The outcome is reported by the poller: Writable when connected,
+	// Failed when not.
 	Dial(to *Addr) (conn int, err syscall.Errno)
+	// NoDelay sends small segments at once, also while earlier ones are not acknowledged.
+	NoDelay(fd int)
 	// Read reads what has arrived, up to len(p) bytes; Write queues as much of p as there is room for.
 	Read(fd int, p []byte) (int, syscall.Errno)
 	Write(fd int, p []byte) (int, syscall.Errno)

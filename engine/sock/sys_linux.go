@@ -74,9 +74,6 @@ func (Kernel) Dial(to *Addr) (int, syscall.Errno) {
 		return -1, err
 	}
 	fd := int(r)
-	if sa.Addr.Family != unix.AF_UNIX {
-		setInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	}
 	_, _, err = unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa)), size)
 	if err == 0 || err == unix.EINPROGRESS || err == unix.EINTR {
 		return fd, 0
@@ -84,6 +81,9 @@ func (Kernel) Dial(to *Addr) (int, syscall.Errno) {
 	_ = unix.Close(fd)
 	return -1, err
 }
+
+// NoDelay implements Sys.
+func (Kernel) NoDelay(fd int) { setInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }
 
 // fill writes to into sa and returns the length the kernel is told.
 func fill(sa *sockaddr, to *Addr) (size uintptr, ok bool) {

@@ -28,8 +28,11 @@ func (c *Conn) Abort(*flow.Flow, error) {
 }
 
 // Queue copies b (at most 4 KiB in all) to leave ahead of everything else: with the next chunk, or at the end of
-// this callback when there is none.
+// this callback when there is none. The connection must be connected.
 func (c *Conn) Queue(b []byte) {
+	if c.state != open || (c.prefix != nil && int(c.prefixLn)+len(b) > pool.Small.Size()) || len(b) > pool.Small.Size() {
+		panic("sock: bytes queued too early, or too many")
+	}
 	if c.prefix == nil {
 		c.prefix = c.net.Buffers.Get(pool.Small)
 		c.prefixAt, c.prefixLn = 0, 0
@@ -71,6 +74,9 @@ func (c *Conn) pushFailed(f *flow.Flow, err syscall.Errno) {
 // EAGAIN, because it also ends at the pipe's own boundaries.
 func (c *Conn) writeSome(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
 	sys, fd := c.net.Sys, int(c.fd)
+	if c.has(lazy) {
+		c.hurry(chunk.Len() + int(c.prefixLn-c.prefixAt))
+	}
 	switch {
 	case c.prefix != nil:
 		return c.writePrefixed(f, chunk)
@@ -92,6 +98,18 @@ func (c *Conn) writeSome(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
 		c.clear(writable)
 	}
 	return 0
+}
+
+// hurry turns Nagle's rule off before a dialed connection writes for the second time, or more than any segment holds.
+// The rule holds back a small segment only while an earlier one is not acknowledged, so it cannot delay a first small
+// write; and many connections never write twice.
+func (c *Conn) hurry(bytes int) {
+	if !c.has(wrote) && bytes <= smallestSegment {
+		c.add(wrote)
+		return
+	}
+	c.clear(lazy | wrote)
+	c.net.Sys.NoDelay(int(c.fd))
 }
 
 func (c *Conn) writePrefixed(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
@@ -118,6 +136,9 @@ func (c *Conn) writePrefixed(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
 // flushPrefix writes queued bytes that no chunk came to join.
 func (c *Conn) flushPrefix() {
 	for c.prefix != nil && c.has(writable) {
+		if c.has(lazy) {
+			c.hurry(int(c.prefixLn - c.prefixAt))
+		}
 		n, err := c.net.Sys.Write(int(c.fd), c.prefix.Bytes()[c.prefixAt:c.prefixLn])
 		switch {
 		case err == unix.EAGAIN:
@@ -136,7 +157,7 @@ func (c *Conn) flushPrefix() {
 func (c *Conn) dropPrefix() {
 	if c.prefix != nil {
 		c.prefix.Release()
-		c.prefix = nil
+		c.prefix, c.prefixAt, c.prefixLn = nil, 0, 0
 	}
 }
 

@@ -115,6 +115,9 @@ func (w *World) Accept(fd int) (int, netip.AddrPort, syscall.Errno) {
 	return conn, peer, 0
 }
 
+// NoDelay implements sock.Sys. Nothing here waits for acknowledgements.
+func (w *World) NoDelay(fd int) { w.files.socket(fd, "setsockopt") }
+
 // Dial implements sock.Sys.
 func (w *World) Dial(to *sock.Addr) (int, syscall.Errno) {
 	w.progress = true
