@@ -15,6 +15,7 @@ import (
 	"errors"
 	"os"
 	"reflect"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -140,10 +141,10 @@ func (p *epoll) wait() (int, unix.Errno) {
 		timeout = int(max(0, min((left+999_999)/1_000_000, 1<<30)))
 	}
 	if timeout == 0 {
-		n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), batchMax, 0, 0, 0)
+		n, _, err := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), batchMax, 0, 0, 0)
 		return int(n), err
 	}
-	n, _, err := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), batchMax, uintptr(timeout), 0, 0)
+	n, _, err := syscall.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events)), batchMax, uintptr(timeout), 0, 0)
 	return int(n), err
 }
 

@@ -33,7 +33,8 @@ type Owner interface {
 type Conn struct {
 	net   *Net
 	owner Owner
-	task  loop.Task // tells the owner, flushes, and closes, depending on the state
+	task  loop.Task // tells the owner, shows what was read ahead, and closes, depending on the state
+	out   loop.Task // writes at the end of the batch
 
 	source *flow.Flow // takes the bytes from here; it waits for more when wanted is set
 	sink   *flow.Flow // its chunk is being written here
@@ -93,12 +94,7 @@ func (c *Conn) Ready(ev loop.Events) {
 	case c.peeker != nil:
 		c.look()
 	}
-	switch {
-	case c.sink != nil:
-		c.push()
-	case c.prefix != nil:
-		c.flushPrefix()
-	}
+	c.flush()
 }
 
 // note turns hints into remembered facts.
@@ -149,14 +145,31 @@ func (c *Conn) Run() {
 	if c.cause != 0 && !c.has(told) {
 		c.add(told)
 		c.owner.Broken(c, c.cause)
-		return
 	}
-	if c.has(unseen) && c.peeker != nil {
+	if c.state == open && c.has(unseen) && c.peeker != nil {
 		c.clear(unseen)
 		c.peeker.Peeked(c, c.ahead(), c.has(ended))
-		return
 	}
-	if c.prefix != nil && c.sink == nil {
+	if c.state == open && c.sink == nil && c.prefix != nil {
+		c.flushPrefix()
+	}
+}
+
+// outbox is a Conn as the task that writes at the end of a batch.
+type outbox Conn
+
+// Run writes what waits to be written.
+func (o *outbox) Run() { (*Conn)(o).flush() }
+
+// Panicked implements loop.Victim.
+func (o *outbox) Panicked() { (*Conn)(o).Panicked() }
+
+// flush writes what waits to be written.
+func (c *Conn) flush() {
+	switch {
+	case c.sink != nil:
+		c.push()
+	case c.prefix != nil:
 		c.flushPrefix()
 	}
 }

@@ -10,6 +10,8 @@ const (
 	// spliceAfter is how much a direction must have moved in large reads before it is worth a pipe: two pipe
 	// descriptors and the first splice cost as much as copying about 100 KiB.
 	spliceAfter = 256 << 10
+	// smallWrite is what waits for the end of a batch of events to leave with the rest of it.
+	smallWrite = 4 << 10
 	// smallRead ends a bulk run: what comes in pieces below it is cheaper to copy.
 	smallRead = 4 << 10
 	// smallestSegment is what every TCP path carries in one segment (RFC 9293, 3.7.1).

@@ -36,6 +36,7 @@ func (n *Net) conn(fd int, state connState) (*Conn, syscall.Errno) {
 	c := n.conns.Get()
 	*c = Conn{net: n, fd: int32(fd), class: pool.Medium, flags: writable}
 	c.task.Bind(c)
+	c.out.Bind((*outbox)(c))
 	c.set(state)
 	if err := n.Loop.Add(fd, c); err != nil {
 		c.set(closing)

@@ -33,7 +33,7 @@ func (Kernel) Accept(fd int) (int, netip.AddrPort, syscall.Errno) {
 	var sa sockaddr
 	for {
 		size := uintptr(unsafe.Sizeof(sa))
-		nfd, _, err := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&sa)),
+		nfd, _, err := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&sa)),
 			uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		if err == 0 {
 			return int(nfd), addrPort(&sa), 0
@@ -69,12 +69,12 @@ func (Kernel) Dial(to *Addr) (int, syscall.Errno) {
 	if !ok {
 		return -1, unix.EINVAL
 	}
-	r, _, err := unix.RawSyscall(unix.SYS_SOCKET, uintptr(sa.Addr.Family), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	r, _, err := syscall.RawSyscall(unix.SYS_SOCKET, uintptr(sa.Addr.Family), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != 0 {
 		return -1, err
 	}
 	fd := int(r)
-	_, _, err = unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa)), size)
+	_, _, err = syscall.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa)), size)
 	if err == 0 || err == unix.EINPROGRESS || err == unix.EINTR {
 		return fd, 0
 	}
@@ -125,7 +125,7 @@ func (Kernel) Write(fd int, p []byte) (int, syscall.Errno) {
 // transfer passes MSG_NOSIGNAL to both: it means nothing to recv.
 func transfer(trap uintptr, fd int, p []byte) (int, syscall.Errno) {
 	for {
-		n, _, err := unix.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+		n, _, err := syscall.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
 			unix.MSG_NOSIGNAL, 0, 0)
 		if err == 0 {
 			return int(n), 0
@@ -144,7 +144,7 @@ func (Kernel) WriteTwo(fd int, a, b []byte) (int, syscall.Errno) {
 	msg := unix.Msghdr{Iov: &iov[0]}
 	msg.SetIovlen(len(iov))
 	for {
-		n, _, err := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL)
+		n, _, err := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL)
 		if err == 0 {
 			return int(n), 0
 		}
@@ -162,7 +162,7 @@ func (Kernel) SpliceOut(pipe, fd, n int) (int, syscall.Errno) { return splice(pi
 
 func splice(from, to, n int) (int, syscall.Errno) {
 	for {
-		r, _, err := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(n),
+		r, _, err := syscall.RawSyscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(n),
 			unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
 		if err == 0 {
 			return int(r), 0
@@ -175,17 +175,17 @@ func splice(from, to, n int) (int, syscall.Errno) {
 
 // ShutdownWrite implements Sys.
 func (Kernel) ShutdownWrite(fd int) syscall.Errno {
-	_, _, err := unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
+	_, _, err := syscall.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
 	return err
 }
 
 // Close implements Sys.
-func (Kernel) Close(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+func (Kernel) Close(fd int) { _, _, _ = syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
 // ResetOnClose implements Sys.
 func (Kernel) ResetOnClose(fd int) {
 	linger := unix.Linger{Onoff: 1, Linger: 0}
-	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_LINGER,
+	_, _, _ = syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_LINGER,
 		uintptr(unsafe.Pointer(&linger)), unsafe.Sizeof(linger), 0)
 }
 
@@ -211,7 +211,7 @@ func (Kernel) Unsent(fd int) int {
 func (Kernel) Local(fd int) netip.AddrPort {
 	var sa sockaddr
 	size := uintptr(unsafe.Sizeof(sa))
-	_, _, err := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)))
+	_, _, err := syscall.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)))
 	if err != 0 {
 		return netip.AddrPort{}
 	}
@@ -229,6 +229,6 @@ func (Kernel) KeepAlive(fd int) {
 // setInt sets an option whose failure costs comfort, not correctness.
 func setInt(fd, level, option, value int) {
 	v := int32(value)
-	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option),
+	_, _, _ = syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option),
 		uintptr(unsafe.Pointer(&v)), unsafe.Sizeof(v), 0)
 }
