@@ -1,0 +1,85 @@
+package relay
+
+import (
+	"net/netip"
+	"testing"
+	"unsafe"
+
+	"sluice/engine/route"
+	"sluice/engine/sock"
+	"sluice/internal/assert"
+)
+
+// Every pair of states: the moves of the life in the package comment pass, every other one panics.
+func TestTunnelStates(t *testing.T) {
+	t.Parallel()
+	allowed := map[tunnelState][]tunnelState{
+		unused:   {reading, greeting, leasing, ended},
+		reading:  {greeting, leasing, ended},
+		greeting: {leasing, ended},
+		leasing:  {relaying, ended},
+		relaying: {dying, ended},
+		dying:    {ended},
+		ended:    {unused},
+	}
+	for from := range tunnelStates {
+		can := make(map[tunnelState]bool)
+		for _, to := range allowed[from] {
+			can[to] = true
+		}
+		for to := range tunnelStates {
+			tun := &tunnel{state: from}
+			if can[to] {
+				tun.set(to)
+				assert.Equal(t, tun.state, to)
+				continue
+			}
+			assert.Panics(t, "relay: "+from.String()+" → "+to.String(), func() { tun.set(to) })
+		}
+	}
+}
+
+// An idle tunnel is its own structure and two connections: with the loop's tables and the runtime's share it has to
+// stay below 2 KiB.
+func TestTunnelIsSmall(t *testing.T) {
+	t.Parallel()
+	size := unsafe.Sizeof(tunnel{}) + 2*unsafe.Sizeof(sock.Conn{})
+	if size > 1280 {
+		t.Errorf("a tunnel and its two connections take %d bytes", size)
+	}
+}
+
+func TestPerIPKey(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"192.0.2.7":              "192.0.2.7",
+		"::ffff:192.0.2.7":       "192.0.2.7",
+		"2001:db8:1:2:3:4:5:6":   "2001:db8:1:2::",
+		"2001:db8:1:2::":         "2001:db8:1:2::",
+		"fe80::1:2:3:4%eth0":     "fe80::",
+		"2001:db8:1:3:ffff::abc": "2001:db8:1:3::",
+	} {
+		assert.Equal(t, perIPKey(netip.MustParseAddr(text)).String(), want)
+	}
+}
+
+// A header is read from the peers it is believed from; without a list that is everybody, unix sockets included.
+func TestProxyPolicy(t *testing.T) {
+	t.Parallel()
+	some := route.CompilePrefixes([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+	inside, outside, local := netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("192.0.2.1"), netip.Addr{}
+	for _, c := range []struct {
+		policy ProxyPolicy
+		peer   netip.Addr
+		want   bool
+	}{
+		{ProxyPolicy{}, inside, false},
+		{ProxyPolicy{Read: true}, outside, true},
+		{ProxyPolicy{Read: true}, local, true},
+		{ProxyPolicy{Read: true, From: some}, inside, true},
+		{ProxyPolicy{Read: true, From: some}, outside, false},
+		{ProxyPolicy{Read: true, From: some}, local, false},
+	} {
+		assert.Equal(t, c.policy.expects(c.peer), c.want)
+	}
+}
