@@ -40,7 +40,7 @@ fuzz: ## run every fuzzer for FUZZTIME each (FUZZTIME=60s)
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | while IFS=: read -r file name; do \
 		name=$${name#func }; \
 		echo "== $$name in $${file%/*} for $(FUZZTIME)"; \
-		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$${file%/*}" </dev/null || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x "$${file%/*}" </dev/null || exit 1; \
 	done
 
 bench: build ## measure against nginx and HAProxy on this machine

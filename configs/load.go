@@ -35,10 +35,14 @@ func plainError(err error) string {
 	return err.Error()
 }
 
+// lineEnds makes one kind of YAML's three, so that lines are counted alike everywhere (YAML 1.2.2, 5.4).
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
 // Parse is Load for a text in hand: tests, fuzzing, generated configurations. The name is used in messages, and relative paths
 // in the text start at its folder. It never panics, whatever src holds.
 func Parse(name string, src []byte) (*Config, error) {
 	text := strings.TrimPrefix(string(src), "\uFEFF") // a byte order mark, as Windows editors leave
+	text = lineEnds.Replace(text)
 	l := &loader{
 		source: newSource(name, text),
 		dir:    filepath.Dir(name),
