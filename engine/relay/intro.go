@@ -40,6 +40,16 @@ func (t *tunnel) dropIntro() {
 	}
 }
 
+// Connected implements sock.Owner: the client's connection has had its first event. (The server's are the lease's
+// business.)
+func (t *tunnel) Connected(c *sock.Conn) {
+	if t.relay.service.Proxy.expects(c.Peer().Addr()) {
+		t.readProxy()
+		return
+	}
+	t.identified()
+}
+
 // readProxy waits for the PROXY header.
 func (t *tunnel) readProxy() {
 	t.set(reading)
@@ -165,7 +175,10 @@ func (t *tunnel) routed(to *Route, ok bool, otherwise record.Reason) {
 	}
 	t.set(leasing)
 	t.need().route = to
-	t.lease = t.relay.dialer.Begin(lease.Ask{From: to.Upstream, Key: t.key(to.Upstream), Connect: to.Connect, Taker: t})
+	t.lease = t.relay.dialer.Begin(lease.Ask{
+		From: to.Upstream, Key: t.key(to.Upstream), Connect: to.Connect, Taker: t,
+		Eager: to.Upstream.Proxy != 0 || t.front.HasInput(),
+	})
 }
 
 // key is what a policy that goes by a key gets.

@@ -3,8 +3,8 @@
 // A tunnel goes one way through its states: who is it (PROXY header), where to (ClientHello), a server (lease), and
 // then two flows between two connections, until both have ended or one side is broken:
 //
-//	accept ─► reading ─► greeting ─► leasing ─► relaying ─► ended
-//	                                               └► dying ──┘
+//	accepted ─► reading ─► greeting ─► leasing ─► relaying ─► ended
+//	                                                 └► dying ──┘
 //
 // What the three ways to stop mean here:
 //
@@ -133,11 +133,6 @@ func (r *Relay) turnAway(peer netip.AddrPort, why record.Reason, cause syscall.E
 func (r *Relay) Accept(c *sock.Conn, gate *sock.Gate) {
 	t := r.tunnels.Get()
 	t.begin(r, c, gate)
-	if r.service.Proxy.expects(c.Peer().Addr()) {
-		t.readProxy()
-		return
-	}
-	t.identified()
 }
 
 // StopAll ends every tunnel, for why.

@@ -14,7 +14,8 @@ import (
 func TestTunnelStates(t *testing.T) {
 	t.Parallel()
 	allowed := map[tunnelState][]tunnelState{
-		unused:   {reading, greeting, leasing, ended},
+		unused:   {accepted},
+		accepted: {reading, greeting, leasing, ended},
 		reading:  {greeting, leasing, ended},
 		greeting: {leasing, ended},
 		leasing:  {relaying, ended},

@@ -5,6 +5,7 @@ type tunnelState uint8
 
 const (
 	unused   tunnelState = iota // in the free list
+	accepted                    // waiting for the first event
 	reading                     // waiting for the PROXY header
 	greeting                    // waiting for the ClientHello
 	leasing                     // waiting for a connection to a server
@@ -14,14 +15,15 @@ const (
 	tunnelStates
 )
 
-var tunnelStateNames = [tunnelStates]string{"unused", "reading", "greeting", "leasing", "relaying", "dying", "ended"}
+var tunnelStateNames = [tunnelStates]string{"unused", "accepted", "reading", "greeting", "leasing", "relaying", "dying", "ended"}
 
 // String names the state.
 func (s tunnelState) String() string { return tunnelStateNames[s] }
 
 // tunnelMoves is the table of allowed moves: tunnelMoves[from] has a bit for each to.
 var tunnelMoves = [tunnelStates]uint8{
-	unused:   1<<reading | 1<<greeting | 1<<leasing | 1<<ended,
+	unused:   1 << accepted,
+	accepted: 1<<reading | 1<<greeting | 1<<leasing | 1<<ended,
 	reading:  1<<greeting | 1<<leasing | 1<<ended,
 	greeting: 1<<leasing | 1<<ended,
 	leasing:  1<<relaying | 1<<ended,

@@ -47,14 +47,11 @@ func appendProxy(dst []byte, version lease.ProxyVersion, client, target netip.Ad
 	return sock.AppendProxyV2(dst, client, target)
 }
 
-// Connected implements sock.Owner. Dialing is the lease's business; nothing arrives here.
-func (t *tunnel) Connected(*sock.Conn) {}
-
 // Broken implements sock.Owner: a connection has failed. What it had received may still be on its way to the other
 // side, and gets there as long as that side takes it.
 func (t *tunnel) Broken(c *sock.Conn, cause syscall.Errno) {
 	switch t.state {
-	case reading, greeting, leasing:
+	case accepted, reading, greeting, leasing:
 		t.end(record.ClientGone, cause)
 	case relaying:
 		out := &t.up

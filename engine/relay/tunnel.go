@@ -46,6 +46,7 @@ func (t *tunnel) begin(r *Relay, c *sock.Conn, gate *sock.Gate) {
 	t.timer.Bind(t)
 	t.task.Bind(t)
 	t.rec = record.Conn{Client: c.Peer(), Names: r.service.Names, Start: r.net.Loop.Wall()}
+	t.set(accepted)
 	c.Own(t)
 	r.link(t)
 }

@@ -15,7 +15,8 @@ type Acceptor interface {
 	// Admit is asked about a peer before anything is spent on its connection; false closes it at once, with a reset.
 	Admit(peer netip.AddrPort) bool
 	// Accept owns the connection from now on, and one slot of the listener's gate, which it gives back by
-	// Gate.Release when the connection is over.
+	// Gate.Release when the connection is over. It has to set itself, or another, as the owner, which hears Connected
+	// or Broken next.
 	Accept(c *Conn, gate *Gate)
 	// Dropped is told that an admitted connection could not be kept.
 	Dropped(peer netip.AddrPort, err syscall.Errno)

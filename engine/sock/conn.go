@@ -22,7 +22,8 @@ import (
 
 // Owner is told what happens to a connection outside its flows.
 type Owner interface {
-	// Connected is called once for a dialed connection, when bytes may move.
+	// Connected is called once, when bytes may move: on the first event of a connection, dialed or accepted. By then
+	// HasInput tells whether the peer has spoken.
 	Connected(c *Conn)
 	// Broken is called at most once: the dial failed, or the connection did. Bytes received before may still be read;
 	// reading then ends in the same error. The owner has to close the connection.
@@ -68,6 +69,9 @@ func (c *Conn) Peer() netip.AddrPort { return c.peer }
 
 // Local asks the kernel for the connection's own address.
 func (c *Conn) Local() netip.AddrPort { return c.net.Sys.Local(int(c.fd)) }
+
+// HasInput reports whether there seems to be something to read: bytes, or the peer's end.
+func (c *Conn) HasInput() bool { return c.has(readable) || c.headAt < c.headLen }
 
 // Cause is the first error of the connection, or 0.
 func (c *Conn) Cause() syscall.Errno { return c.cause }
@@ -118,7 +122,7 @@ func (c *Conn) note(ev loop.Events) {
 	}
 }
 
-// settleDial finds out how a dial came out.
+// settleDial finds out how a dial came out. An accepted connection passes here too, by its first event.
 func (c *Conn) settleDial() {
 	if c.cause != 0 || !c.has(writable) {
 		return // a cause is told from the task

@@ -32,12 +32,12 @@ func NewNet(l *loop.Loop, sys Sys, buffers *pool.Arena, pipes *pool.Pipes) *Net 
 func (n *Net) Open() int { return n.conns.Live() }
 
 // conn makes a connection of a descriptor and registers it. The descriptor is closed when that fails.
-func (n *Net) conn(fd int, state connState) (*Conn, syscall.Errno) {
+func (n *Net) conn(fd int) (*Conn, syscall.Errno) {
 	c := n.conns.Get()
-	*c = Conn{net: n, fd: int32(fd), class: pool.Medium, flags: writable}
+	*c = Conn{net: n, fd: int32(fd), class: pool.Medium}
 	c.task.Bind(c)
 	c.out.Bind((*outbox)(c))
-	c.set(state)
+	c.set(connecting)
 	if err := n.Loop.Add(fd, c); err != nil {
 		c.set(closing)
 		c.free()

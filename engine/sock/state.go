@@ -5,7 +5,7 @@ type connState uint8
 
 const (
 	free       connState = iota // in the free list
-	connecting                  // dialed; the outcome is not known yet
+	connecting                  // dialed or accepted; the first event, which tells the outcome, has not come yet
 	open                        // bytes may move
 	closing                     // forgotten by the loop; the descriptor is closed in a later turn
 	connStates
@@ -18,7 +18,7 @@ func (s connState) String() string { return connStateNames[s] }
 
 // connMoves is the table of allowed moves: connMoves[from] has a bit for each to.
 var connMoves = [connStates]uint8{
-	free:       1<<connecting | 1<<open,
+	free:       1 << connecting,
 	connecting: 1<<open | 1<<closing,
 	open:       1 << closing,
 	closing:    1 << free,

@@ -55,7 +55,7 @@ func (r *pairRig) Accept(c *sock.Conn, gate *sock.Gate) {
 	p.timer.Bind(p)
 	r.w.loop.Start(&p.timer, p.start+int64(pairLife))
 	c.Own(p)
-	back, err := r.net.Dial(&r.w.servers[0].addr, p)
+	back, err := r.net.Dial(&r.w.servers[0].addr, false, p)
 	if err != 0 {
 		p.end(record.ConnectFailed)
 		return
@@ -72,6 +72,7 @@ type pair struct {
 	start       int64
 	client      netip.AddrPort
 	up, down    flow.Flow
+	ready       int // sides that are connected
 	started     bool
 	over        bool
 	clientEnd   bool
@@ -81,7 +82,10 @@ type pair struct {
 func (p *pair) Expired(*loop.Timer) { p.end(record.TunnelIdle) }
 
 // Connected implements sock.Owner.
-func (p *pair) Connected(*sock.Conn) {
+func (p *pair) Connected(c *sock.Conn) {
+	if p.ready++; p.ready < 2 {
+		return
+	}
 	p.started = true
 	p.up.Start(p.rig.w.loop, p.front, p.back, p)
 	p.down.Start(p.rig.w.loop, p.back, p.front, p)
