@@ -21,7 +21,8 @@ const (
 	flushAfter = 100 * time.Millisecond
 	// tidyEvery is how often an idle loop gives memory and pipes back.
 	tidyEvery = 5 * time.Second
-	// departTick and departTime bound the wait for the last bytes and resets when a loop stops.
+	// departTick is how often a loop that stops looks whether the last bytes have arrived, departTime how long it does
+	// at the least.
 	departTick = 10 * time.Millisecond
 	departTime = time.Second
 )
@@ -53,6 +54,7 @@ func newCore(index int, e *Engine) (*core, error) {
 	c.loop = loop.New(loop.Config{Index: index, Poller: poller, Stats: &c.stats, Report: e.reportPanic})
 	pipes := pool.NewPipes(pool.OSPipes{}, e.pipes, e.pipeSize, 0)
 	c.net = sock.NewNet(c.loop, sock.Kernel{}, pool.NewArena(0), pipes)
+	c.net.Ephemeral = ephemeralPort()
 	c.dialer = lease.NewDialer(c.net)
 	for _, service := range e.snapshot.services {
 		c.relays = append(c.relays, relay.New(service, c.net, c.dialer, c))
@@ -115,14 +117,15 @@ func (c *core) closeListeners() {
 	c.listeners = nil
 }
 
-// leave ends every connection, for why, and then the loop. It runs on the loop.
-func (c *core) leave(why record.Reason) {
+// leave ends every connection, for why, and then the loop, when the last bytes of connections that were reset have
+// arrived or patience is over. It runs on the loop.
+func (c *core) leave(why record.Reason, patience time.Duration) {
 	c.closeListeners()
 	for _, r := range c.relays {
 		r.StopAll(why)
 	}
 	c.loop.Cancel(&c.tidy)
-	c.until = c.loop.Now() + int64(departTime)
+	c.until = c.loop.Now() + int64(patience)
 	c.loop.Start(&c.depart, c.loop.Now()+int64(departTick))
 }
 
@@ -141,6 +144,8 @@ func (d departer) Expired(*loop.Timer) {
 	d.loop.Stop()
 }
 
+const descriptorHint = "raise the limit of open files (ulimit -n, LimitNOFILE=) or lower max_connections"
+
 // shortage makes the report of a listener that ran out of descriptors, and of its recovery.
 func (e *Engine) shortage(listener string) func(syscall.Errno) {
 	return func(err syscall.Errno) {
@@ -150,7 +155,7 @@ func (e *Engine) shortage(listener string) func(syscall.Errno) {
 				return
 			}
 			log.Error("not accepting for a moment: out of descriptors or memory", "listener", listener, "error", err.Error(),
-				"hint", "raise the limit of open files (ulimit -n, LimitNOFILE=) or lower max_connections")
+				"hint", descriptorHint)
 		})
 	}
 }

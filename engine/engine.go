@@ -15,6 +15,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sluice/configs"
 	"sluice/engine/observe"
@@ -63,7 +64,7 @@ func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 		c, err := newCore(i, e)
 		if err != nil {
 			e.discard()
-			return nil, fmt.Errorf("cannot make an event loop: %w", err)
+			return nil, fmt.Errorf("cannot make an event loop: %w; %s", err, descriptorHint)
 		}
 		e.cores = append(e.cores, c)
 	}
@@ -95,9 +96,17 @@ func (e *Engine) discard() {
 }
 
 func (e *Engine) makeGates(cfg *configs.Config) {
-	auto := sock.NewGate(maxConnections(cfg))
+	most := maxConnections(cfg)
+	if most < fewConnections {
+		e.log.Warn("only few connections fit the limit of open files or runtime.memory", "max_connections", most, "hint", descriptorHint)
+	}
+	auto := sock.NewGate(most)
 	for _, l := range cfg.Listeners {
 		gate := auto
+		if int64(l.MaxConnections) > most {
+			e.log.Warn("max_connections is more than the limit of open files or runtime.memory allows", "listener", l.Name,
+				"max_connections", l.MaxConnections, "room", most, "hint", descriptorHint)
+		}
 		if l.MaxConnections > 0 {
 			gate = sock.NewGate(int64(l.MaxConnections))
 		}
@@ -194,6 +203,7 @@ func (e *Engine) targets(index int, s socket) []sock.Target {
 // connections had to be cut.
 func (e *Engine) Drain(ctx context.Context) (cut int) {
 	e.onLoops((*core).closeListeners)
+	e.sockets.unlink() // at once: a successor may bind there while this one drains
 	// Only now, because a listener that closes may have handed its last connections to other loops.
 	empty := make(chan struct{}, 1)
 	var relays sync.WaitGroup
@@ -215,7 +225,11 @@ func (e *Engine) Drain(ctx context.Context) (cut int) {
 	case <-ctx.Done():
 		cut = e.Active()
 	}
-	e.end(record.DrainTimeout)
+	patience := departTime
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = max(patience, time.Until(deadline))
+	}
+	e.end(record.DrainTimeout, patience)
 	return cut
 }
 
@@ -238,9 +252,9 @@ func (e *Engine) onLoops(fn func(*core)) {
 }
 
 // Stop ends every connection and the engine at once.
-func (e *Engine) Stop() { e.end(record.Stopped) }
+func (e *Engine) Stop() { e.end(record.Stopped, departTime) }
 
-func (e *Engine) end(why record.Reason) {
+func (e *Engine) end(why record.Reason, patience time.Duration) {
 	e.ending.Do(func() {
 		if !e.begun.Load() {
 			e.discard()
@@ -248,7 +262,7 @@ func (e *Engine) end(why record.Reason) {
 			return
 		}
 		for _, c := range e.cores {
-			c.loop.Post(func() { c.leave(why) })
+			c.loop.Post(func() { c.leave(why, patience) })
 		}
 	})
 	<-e.over
@@ -297,6 +311,30 @@ func (e *Engine) Addresses() []string {
 		}
 	}
 	return all
+}
+
+// Totals is what the engine has done, for its last line: connections by the reason of their end, and bytes. It is
+// complete once Wait has returned.
+func (e *Engine) Totals() []any {
+	<-e.over
+	var blocks []stat.Block
+	reasons := stat.NewVector(record.ReasonCount)
+	for _, c := range e.cores {
+		blocks = append(blocks, c.stats)
+		for _, r := range c.relays {
+			reasons = stat.SumVectors(reasons, r.Reasons())
+		}
+	}
+	sum := stat.Sum(blocks...)
+	totals := []any{
+		"accepted", sum.Get(stat.Accepted), "bytes_up", sum.Get(stat.BytesUp), "bytes_down", sum.Get(stat.BytesDown),
+	}
+	for reason := range record.Reasons() {
+		if n := reasons.Get(int(reason)); n > 0 {
+			totals = append(totals, reason.String(), n)
+		}
+	}
+	return totals
 }
 
 // Reopen opens the access log again, after its file was rotated away.

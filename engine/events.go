@@ -1,6 +1,9 @@
 package engine
 
-import "log/slog"
+import (
+	"log/slog"
+	"time"
+)
 
 // events carries lines for operators from the loops to the log. A loop never waits for a log that does not take
 // lines: beyond a few that are on their way, more are dropped; each kind is rare, and counted elsewhere too.
@@ -9,7 +12,10 @@ type events struct {
 	done  chan struct{}
 }
 
-const eventsWaiting = 64
+const (
+	eventsWaiting = 64
+	eventsClose   = time.Second
+)
 
 func newEvents(log *slog.Logger) *events {
 	e := &events{queue: make(chan func(*slog.Logger), eventsWaiting), done: make(chan struct{})}
@@ -30,8 +36,11 @@ func (e *events) say(line func(*slog.Logger)) {
 	}
 }
 
-// close writes what is waiting. No loop may run any more.
+// close writes what is waiting, as far as the log takes it within a second. No loop may run any more.
 func (e *events) close() {
 	close(e.queue)
-	<-e.done
+	select {
+	case <-e.done:
+	case <-time.After(eventsClose):
+	}
 }

@@ -4,13 +4,13 @@ package engine
 // error with a name and not a silent half of the traffic.
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
+	"io/fs"
 	"net/netip"
 	"os"
-	"time"
+	"path/filepath"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -28,8 +28,16 @@ type socket struct {
 
 // sockets are all the listening sockets of a configuration.
 type sockets struct {
-	open  []socket
-	paths []string // of unix sockets, removed at the end
+	open []socket
+
+	mu    sync.Mutex
+	files []socketFile // of unix sockets, removed when they are closed
+}
+
+// socketFile is the file of a unix socket, by name and identity: a successor may have put its own in the same place.
+type socketFile struct {
+	path string
+	info os.FileInfo
 }
 
 // openSockets binds every address, and says which ones it could not.
@@ -69,10 +77,12 @@ func (s *sockets) openOne(bind configs.Address, listener, loops int) error {
 		}
 		s.open = append(s.open, socket{fd: fd, loop: home, listener: listener, unix: at.Path != ""})
 	}
-	if at.Path != "" {
-		s.paths = append(s.paths, at.Path)
+	if at.Path == "" {
+		return nil
 	}
-	return nil
+	info, err := os.Lstat(at.Path)
+	s.files = append(s.files, socketFile{at.Path, info})
+	return err
 }
 
 // close takes back what no loop has taken.
@@ -84,15 +94,17 @@ func (s *sockets) close() {
 	s.unlink()
 }
 
-// unlink removes the files of unix sockets.
+// unlink removes the files of unix sockets, where they are still ours. It may be called more than once.
 func (s *sockets) unlink() {
-	for _, path := range s.paths {
-		_ = os.Remove(path)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.files {
+		if now, err := os.Lstat(f.path); err == nil && os.SameFile(f.info, now) {
+			_ = os.Remove(f.path)
+		}
 	}
-	s.paths = nil
+	s.files = nil
 }
-
-const resolveTimeout = 5 * time.Second
 
 func listenAddr(bind configs.Address) (sock.ListenAddr, error) {
 	switch {
@@ -102,22 +114,7 @@ func listenAddr(bind configs.Address) (sock.ListenAddr, error) {
 		return anyAddr(bind.Port), nil
 	}
 	ip, err := netip.ParseAddr(bind.Host)
-	if err != nil {
-		if ip, err = lookup(bind.Host); err != nil {
-			return sock.ListenAddr{}, err
-		}
-	}
-	return sock.ListenAddr{Addr: netip.AddrPortFrom(ip.Unmap(), bind.Port)}, nil
-}
-
-func lookup(host string) (netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
-	defer cancel()
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	return ips[0], nil
+	return sock.ListenAddr{Addr: netip.AddrPortFrom(ip.Unmap(), bind.Port)}, err
 }
 
 // anyAddr is every address of this machine: both families by one socket, or IPv4 alone where there is no IPv6.
@@ -132,7 +129,6 @@ func anyAddr(port uint16) sock.ListenAddr {
 
 // explainBind says what went wrong and what to do about it.
 func explainBind(bind configs.Address, err error) (message, hint string) {
-	var dns *net.DNSError
 	switch {
 	case errors.Is(err, unix.EADDRINUSE) && bind.Network == "unix":
 		return fmt.Sprintf("%s is in use: a process accepts connections on it", bind), "stop that process or choose another path"
@@ -145,8 +141,12 @@ func explainBind(bind configs.Address, err error) (message, hint string) {
 		return fmt.Sprintf("this machine has no address %s", bind.Host), "ip addr shows the ones it has; \":port\" means all of them"
 	case errors.Is(err, unix.EEXIST):
 		return fmt.Sprintf("%s exists and is not a socket", bind), "remove the file or choose another path"
-	case errors.As(err, &dns):
-		return fmt.Sprintf("the name %s does not resolve: %s", bind.Host, dns.Err), "write an IP address, or \":port\" for every address"
+	case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE):
+		return fmt.Sprintf("no descriptor left to listen on %s", bind), descriptorHint
+	case errors.Is(err, fs.ErrNotExist) && bind.Network == "unix":
+		return fmt.Sprintf("cannot listen on %s: its folder does not exist", bind), "create the folder " + filepath.Dir(bind.Path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("no permission to listen on %s", bind), "let the proxy's user write to the folder " + filepath.Dir(bind.Path)
 	}
 	return fmt.Sprintf("cannot listen on %s: %s", bind, err), ""
 }

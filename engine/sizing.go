@@ -35,6 +35,8 @@ const (
 	pipeMemoryShare = 25
 	// spareDescriptors is kept free of connections and pipes: logs, listeners, the process itself.
 	spareDescriptors = 64
+	// fewConnections is where a small limit is more likely a mistake than a wish.
+	fewConnections = 128
 	// maxLoops bounds runtime.loops: auto.
 	maxLoops = 256
 )
@@ -49,7 +51,8 @@ func loopCount(cfg *configs.Config) int {
 
 // maxConnections is what max_connections: auto means, for all listeners that say so together.
 func maxConnections(cfg *configs.Config) int64 {
-	byFiles := (int64(descriptorLimit()) - ownDescriptors(cfg)) * descriptorShare / 100 / 2
+	files := int64(descriptorLimit())
+	byFiles := min(files*descriptorShare/100, files-ownDescriptors(cfg)) / 2
 	byMemory := memoryBudget(cfg) / connectionMemory
 	return max(min(byFiles, byMemory), 1)
 }
@@ -71,7 +74,7 @@ func pipePlan(cfg *configs.Config) (size int, budget *pool.PipeBudget) {
 	if limits.Privileged {
 		size = largePipe
 	}
-	free := (int(descriptorLimit()) - int(ownDescriptors(cfg))) * (100 - descriptorShare) / 100
+	free := int(int64(descriptorLimit()) - ownDescriptors(cfg) - 2*maxConnections(cfg))
 	pinned := memoryBudget(cfg) / 100 * pipeMemoryShare / int64(size)
 	most := max(0, min(limits.MaxPipes(size), free/2, int(min(pinned, 1<<20))))
 	return size, pool.NewPipeBudget(most)
@@ -93,6 +96,21 @@ func memoryBudget(cfg *configs.Config) int64 {
 		return int64(cfg.Runtime.Memory)
 	}
 	return availableMemory() / 100 * memoryShare
+}
+
+// ephemeralPort is the lowest port that the kernel chooses by itself.
+func ephemeralPort() uint16 {
+	const usual = 32768
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		return usual
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\t")
+	port, err := strconv.ParseUint(first, 10, 16)
+	if err != nil {
+		return usual
+	}
+	return uint16(port)
 }
 
 // availableMemory is the smaller of the machine's memory and the cgroup's limit.

@@ -5,7 +5,6 @@ package engine
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"slices"
 
@@ -24,15 +23,12 @@ type snapshot struct {
 	services []*relay.Service // by listener
 }
 
-// Check compiles cfg and opens its files, without listening anywhere. The error is configs.Issues with everything that
-// was found.
+// Check compiles cfg and looks at its files, without listening anywhere or creating anything. The error is
+// configs.Issues with everything that was found.
 func Check(cfg *configs.Config) error {
 	_, issues := compile(cfg, loopCount(cfg))
-	access, err := observe.Open(cfg.Log.Access.To, nil)
-	if err != nil {
+	if err := observe.Check(cfg.Log.Access.To); err != nil {
 		issues = append(issues, explainLog(cfg, err))
-	} else {
-		access.Close()
 	}
 	if len(issues) > 0 {
 		return issues
@@ -57,7 +53,7 @@ func compile(cfg *configs.Config, loops int) (*snapshot, configs.Issues) {
 }
 
 func compileUpstreams(cfg *configs.Config, loops int) (map[string]*lease.Upstream, configs.Issues) {
-	deps := lease.Deps{Config: cfg, Resolver: net.DefaultResolver, Loops: loops, Seed: rand.Uint64()}
+	deps := lease.Deps{Config: cfg, Resolver: lookUpAll(cfg), Loops: loops, Seed: rand.Uint64()}
 	made := make(map[string]*lease.Upstream, len(cfg.Upstreams))
 	var issues configs.Issues
 	for i := range cfg.Upstreams {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -28,12 +29,14 @@ func (v *runCmd) Run() error {
 
 // serve runs cfg until a signal ends it; started is called once everything listens.
 func serve(cfg *configs.Config, started func()) error {
-	log := logger(cfg)
+	lines := newLineWriter()
+	defer lines.Close()
+	log := logger(cfg, lines)
 	// Signals are caught from here on, so that none is lost between listening and waiting.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
-	e, err := engine.New(cfg, log)
+	e, err := build(cfg, log, signals)
 	if err != nil {
 		return err
 	}
@@ -45,6 +48,26 @@ func serve(cfg *configs.Config, started func()) error {
 		started()
 	}
 	return wait(e, cfg, signals, log)
+}
+
+// build makes the engine. It may take seconds where a name server is silent; a signal does not wait for that.
+func build(cfg *configs.Config, log *slog.Logger, signals <-chan os.Signal) (e *engine.Engine, err error) {
+	made := make(chan struct{})
+	go func() {
+		defer close(made)
+		e, err = engine.New(cfg, log)
+	}()
+	for {
+		select {
+		case <-made:
+			return e, err
+		case s := <-signals:
+			switch s {
+			case syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT:
+				return nil, errors.New("stopped by a signal before it listened")
+			}
+		}
+	}
 }
 
 // stage is how far the proxy is on its way to the end.
@@ -65,14 +88,14 @@ func wait(e *engine.Engine, cfg *configs.Config, signals <-chan os.Signal, log *
 		select {
 		case err := <-ended:
 			drained.Wait()
-			log.Info("stopped")
+			log.Info("stopped", e.Totals()...)
 			return err
 		case s := <-signals:
 			switch {
 			case s == syscall.SIGHUP:
 				log.Warn("SIGHUP is ignored: this version cannot reload; restart to apply a changed file")
 			case s == syscall.SIGUSR2:
-				log.Warn("SIGUSR2 is ignored: this version cannot hand over to a new binary; start it beside and stop this one")
+				log.Warn("SIGUSR2 is ignored: this version cannot hand over to a new binary; restart to change it")
 			case s == syscall.SIGUSR1:
 				reopen(e, log)
 			case now == stopping:
@@ -104,11 +127,4 @@ func drain(e *engine.Engine, cfg *configs.Config, log *slog.Logger) {
 	if cut := e.Drain(ctx); cut > 0 {
 		log.Warn("connections were cut at the end of runtime.drain", "connections", cut)
 	}
-}
-
-// logger writes operators' lines to stderr; stdout belongs to the access log.
-func logger(cfg *configs.Config) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // the loader has checked the word
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }

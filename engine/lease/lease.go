@@ -64,6 +64,7 @@ type Lease struct {
 	addr    sock.Addr
 	why     record.Reason
 	cause   syscall.Errno
+	silent  int8 // attempts that timed out
 	state   leaseState
 }
 
@@ -148,7 +149,9 @@ func (l *Lease) dial() syscall.Errno {
 // missed notes a failed attempt and gives the place back.
 func (l *Lease) missed(why record.Reason, cause syscall.Errno) {
 	l.why, l.cause = why, cause
-	l.backend.Fail()
+	if why.Side() == record.Back {
+		l.backend.Fail()
+	}
 	l.dialer.net.Loop.Stats().Inc(stat.ConnectFailures)
 	l.drop()
 }
@@ -182,10 +185,18 @@ func (l *Lease) Broken(_ *sock.Conn, cause syscall.Errno) {
 	l.next()
 }
 
+// maxTimeouts is how many servers may let a connection wait for the whole of its connect timeout: nobody waits for a
+// ninth.
+const maxTimeouts = 8
+
 // Expired ends an attempt that takes too long.
 func (l *Lease) Expired(*loop.Timer) {
 	l.missed(record.ConnectTimeout, syscall.ETIMEDOUT)
 	l.set(picking)
+	if l.silent++; l.silent >= maxTimeouts {
+		l.fail()
+		return
+	}
 	l.next()
 }
 

@@ -15,6 +15,7 @@ package observe
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -22,6 +23,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // closeMax bounds Close: a sink that has not taken the last lines by then hangs.
@@ -65,6 +68,26 @@ func Open(to string, logger *slog.Logger) (*AccessLog, error) {
 	return a, nil
 }
 
+// Check tells whether Open would succeed, without creating anything: a log that a check as root had made could not
+// be written by a service that is not.
+func Check(to string) error {
+	switch to {
+	case "off", "stdout", "stderr":
+		return nil
+	}
+	if _, err := os.Stat(to); errors.Is(err, fs.ErrNotExist) {
+		if err := unix.Access(filepath.Dir(to), unix.W_OK|unix.X_OK); err != nil {
+			return explain(to, err)
+		}
+		return nil
+	}
+	file, err := openFile(to)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
 // start runs the writer on sink, which the log owns from now on. A broken sink is tried
 // again after retry.
 func start(name string, sink *os.File, logger *slog.Logger, retry time.Duration) *AccessLog {
@@ -97,9 +120,14 @@ func openStd(name string, std int, logger *slog.Logger) (*AccessLog, error) {
 func openFile(path string) (*os.File, error) {
 	const flags = os.O_APPEND | os.O_CREATE | os.O_WRONLY | syscall.O_NONBLOCK
 	file, err := os.OpenFile(path, flags, 0o640)
-	if err == nil {
-		return file, nil
+	if err != nil {
+		return nil, explain(path, err)
 	}
+	return file, nil
+}
+
+// explain says what to do about a file that cannot be opened.
+func explain(path string, err error) error {
 	advice := "choose another log.access.to"
 	switch {
 	case errors.Is(err, syscall.ENOENT):
@@ -111,7 +139,10 @@ func openFile(path string) (*os.File, error) {
 	case errors.Is(err, syscall.ENXIO):
 		advice = "start the reader of this pipe first"
 	}
-	return nil, fmt.Errorf("access log: %w: %s", err, advice)
+	if !errors.As(err, new(*fs.PathError)) {
+		err = &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return fmt.Errorf("access log: %w: %s", err, advice)
 }
 
 // Lines returns a new buffer for one loop, which owns it; nil if the log is off.

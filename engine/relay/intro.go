@@ -80,28 +80,33 @@ func (t *tunnel) identified() {
 
 // Peeked implements sock.Peeker.
 func (t *tunnel) Peeked(c *sock.Conn, b []byte, eof bool) {
-	if len(b) == 0 && eof {
-		t.end(record.ClientGone, 0)
-		return
-	}
-	switch t.state {
-	case reading:
+	switch {
+	case t.state == reading:
 		t.seeProxy(c, b, eof)
-	case greeting:
+	case len(b) == 0 && eof:
+		t.end(record.ClientGone, 0)
+	case t.state == greeting:
 		t.seeHello(b, eof)
 	}
 }
 
 // seeProxy judges the bytes that should be a PROXY header.
 func (t *tunnel) seeProxy(c *sock.Conn, b []byte, eof bool) {
+	required := t.relay.service.Proxy.Required
 	header, n, status := sock.ParseProxy(b)
+	if status == sock.ProxyPartial && eof && !required && !sock.ProxyBegun(b) {
+		status = sock.ProxyAbsent // a short message, that might have become a header
+	}
 	switch {
 	case status == sock.ProxyPartial && !eof:
+		return
+	case len(b) == 0 && required:
+		t.end(record.ClientGone, 0)
 		return
 	case status == sock.ProxyComplete:
 		c.Discard(n)
 		t.introduced(header)
-	case status == sock.ProxyAbsent && !t.relay.service.Proxy.Required:
+	case status == sock.ProxyAbsent && !required:
 	case status == sock.ProxyAbsent:
 		t.refuse(record.ProxyHeaderMissing, stat.ProxyHeadersBad)
 		return
@@ -210,7 +215,7 @@ func (t *tunnel) tooSlow() {
 	switch {
 	case t.state == greeting:
 		t.refuse(record.HelloTimeout, stat.HellosBad)
-	case t.relay.service.Proxy.Required:
+	case t.relay.service.Proxy.Required || sock.ProxyBegun(t.front.Ahead()):
 		t.refuse(record.ProxyHeaderTimeout, stat.ProxyHeadersBad)
 	default:
 		// The header was optional, and a client that waits for the server to speak first sends none.

@@ -8,9 +8,11 @@ const (
 	// spared the system calls.
 	probeAfter = 5 * time.Second
 	// lastWords is how long a direction whose source is broken may stand still before what it still holds is given up.
-	lastWords = 100 * time.Millisecond
-	// lastWordsTotal is how long it may go on at all.
-	lastWordsTotal = 10 * time.Second
+	// A slow reader moves in steps: windows reopen late, a lost segment costs a retransmission timeout or two.
+	lastWords = 2 * time.Second
+	// lastWordsTotal is how long it may go on at all, and lastWordsTick how often it is looked at.
+	lastWordsTotal = 5 * time.Minute
+	lastWordsTick  = 100 * time.Millisecond
 	// proxyRoom holds the longest header we send: version 1 with two IPv6 addresses.
 	proxyRoom = 107
 )

@@ -65,24 +65,42 @@ func (t *tunnel) Broken(c *sock.Conn, cause syscall.Errno) {
 			return
 		}
 		t.set(dying)
-		l := t.relay.net.Loop
-		t.dyingSince = l.Now()
-		t.mark = t.moved()
-		l.Start(&t.timer, l.Now()+int64(lastWords))
+		now := t.relay.net.Loop.Now()
+		t.dyingUntil, t.gained = now+int64(lastWordsTotal), now
+		t.mark = t.pending(out)
+		t.relay.net.Loop.Start(&t.timer, now+int64(lastWordsTick))
 	}
 }
 
-func (t *tunnel) moved() uint64 { return t.up.Moved() + t.down.Moved() }
+// pending tells how far the last bytes of a dying tunnel have come: out of the flow, and off the kernel's hands.
+func (t *tunnel) pending(out *flow.Flow) progress {
+	to := t.back
+	if out == &t.down {
+		to = t.front
+	}
+	return progress{moved: out.Moved(), unsent: to.Unsent()}
+}
 
 // stillDying looks whether the last bytes make progress.
 func (t *tunnel) stillDying() {
-	l := t.relay.net.Loop
-	if t.moved() == t.mark || l.Now()-t.dyingSince >= int64(lastWordsTotal) {
+	now := t.relay.net.Loop.Now()
+	if at := t.pending(t.lastFlow()); at != t.mark {
+		t.mark, t.gained = at, now
+	}
+	if now-t.gained >= int64(lastWords) || now >= t.dyingUntil {
+		t.gaveUp = true
 		t.end(t.verdict, t.cause)
 		return
 	}
-	t.mark = t.moved()
-	l.Start(&t.timer, l.Now()+int64(lastWords))
+	t.relay.net.Loop.Start(&t.timer, now+int64(lastWordsTick))
+}
+
+// lastFlow is the one out of the broken connection.
+func (t *tunnel) lastFlow() *flow.Flow {
+	if t.verdict.Side() == record.Front {
+		return &t.up
+	}
+	return &t.down
 }
 
 // Ended implements flow.Owner: one direction is over.
@@ -106,8 +124,7 @@ func (t *tunnel) Ended(f *flow.Flow, err error) {
 // lastEnded handles the end of a flow of a dying tunnel. The one into the broken connection ends first and changes
 // nothing; when the one out of it ends, everything that connection had sent has been passed on.
 func (t *tunnel) lastEnded(f *flow.Flow) {
-	fromFront := t.verdict.Side() == record.Front
-	if fromFront == (f == &t.up) {
+	if f == t.lastFlow() {
 		t.end(t.verdict, t.cause)
 	}
 }

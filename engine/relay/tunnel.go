@@ -30,14 +30,22 @@ type tunnel struct {
 	rec        record.Conn
 	phase      int64 // when the present phase began, on the loop's clock
 	halfSince  int64 // when one direction ended, or 0
-	dyingSince int64
-	mark       uint64 // bytes moved at the last look at a dying tunnel
+	dyingUntil int64
+	gained     int64    // when the last bytes of a dying tunnel last came further
+	mark       progress // how far they were then
 	counted    netip.Addr
 	verdict    record.Reason // why it is dying
 	cause      syscall.Errno
 	state      tunnelState
 	clientEnd  bool // the client ended first
 	probed     bool // keepalive is on towards the server
+	gaveUp     bool // the last bytes came no further
+}
+
+// progress is how far bytes have come.
+type progress struct {
+	moved  uint64 // out of the flow
+	unsent int    // not acknowledged by the peer's kernel
 }
 
 // begin takes over an accepted connection.
@@ -67,6 +75,7 @@ func (t *tunnel) end(why record.Reason, cause syscall.Errno) {
 	orderly := t.up.State() == flow.Ended && t.down.State() == flow.Ended
 	t.set(ended)
 	r := t.relay
+	r.unlink(t) // first of all: whatever fails below, nobody meets this tunnel again
 	r.net.Loop.Cancel(&t.timer)
 	t.dropIntro()
 	if t.lease != nil {
@@ -75,23 +84,24 @@ func (t *tunnel) end(why record.Reason, cause syscall.Errno) {
 	}
 	t.up.Cancel()
 	t.down.Cancel()
-	hangUp(t.front, orderly)
-	hangUp(t.back, orderly)
+	t.hangUp(t.front, orderly)
+	t.hangUp(t.back, orderly)
 	if t.backend != nil {
 		t.backend.Release()
 	}
 	t.uncount()
 	t.gate.Release()
 	t.tell(why, cause)
-	r.unlink(t)
 	r.net.Loop.Later(&t.task)
 }
 
-func hangUp(c *sock.Conn, orderly bool) {
+func (t *tunnel) hangUp(c *sock.Conn, orderly bool) {
 	switch {
 	case c == nil:
 	case orderly:
 		c.Close()
+	case t.gaveUp:
+		c.Drop()
 	default:
 		c.Reset()
 	}

@@ -82,7 +82,7 @@ func (l *Listener) Ready(loop.Events) {
 
 // acceptOne reports whether the queue may hold more.
 func (l *Listener) acceptOne() bool {
-	if !l.gate.acquire() {
+	if !l.gate.acquire() && !l.gate.acquireOrWait(l) {
 		l.pause(stat.AcceptPausesLimit)
 		return false
 	}
@@ -155,6 +155,9 @@ func (l *Listener) pause(why stat.ID) {
 
 // exhausted pauses until there may be descriptors again.
 func (l *Listener) exhausted(err syscall.Errno) {
+	if l.closed || l.paused {
+		return
+	}
 	l.pause(stat.AcceptPausesFD)
 	now := l.net.Loop.Now()
 	if l.gate.short.Swap(max(now, 1)) == 0 && l.report != nil {
@@ -177,6 +180,15 @@ func (l *Listener) recovered() {
 
 // Expired ends a pause for lack of descriptors.
 func (l *Listener) Expired(*loop.Timer) { l.resume() }
+
+// woken is the chance of a free slot. A listener that cannot use it passes it on.
+func (l *Listener) woken() {
+	if l.closed || !l.paused {
+		l.gate.wake()
+		return
+	}
+	l.resume()
+}
 
 // resume accepts again, without waiting for an edge. It runs on the listener's loop.
 func (l *Listener) resume() {

@@ -23,6 +23,15 @@ func (c *Conn) Reset() {
 	c.burySoon()
 }
 
+// Drop cuts the connection at once: what has not arrived is lost. It is for a peer that takes nothing any more.
+func (c *Conn) Drop() {
+	c.leave()
+	if !c.has(stream) {
+		c.net.Sys.ResetOnClose(int(c.fd))
+	}
+	c.burySoon()
+}
+
 // cut arranges for the reset, now or when the last bytes have arrived.
 func (c *Conn) cut() {
 	if c.cause == 0 && c.net.linger(int(c.fd)) {

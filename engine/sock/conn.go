@@ -76,6 +76,9 @@ func (c *Conn) HasInput() bool { return c.has(readable) || c.headAt < c.headLen 
 // Cause is the first error of the connection, or 0.
 func (c *Conn) Cause() syscall.Errno { return c.cause }
 
+// Unsent is the number of bytes written that the peer's kernel has not acknowledged.
+func (c *Conn) Unsent() int { return c.net.Sys.Unsent(int(c.fd)) }
+
 // KeepAlive makes the kernel probe the peer when the connection is silent. Accepted connections inherit this from
 // their listener; dialed ones are worth the four system calls only once they have lived for a while.
 func (c *Conn) KeepAlive() {
@@ -127,8 +130,19 @@ func (c *Conn) settleDial() {
 	if c.cause != 0 || !c.has(writable) {
 		return // a cause is told from the task
 	}
+	if c.meetsItself() {
+		c.latch(syscall.ECONNREFUSED)
+		return
+	}
 	c.set(open)
 	c.owner.Connected(c)
+}
+
+// meetsItself reports whether a dial has reached its own socket. Where nobody listens on a local port from which the
+// kernel also chooses, a connection may be given that very port, and TCP's simultaneous open then succeeds: the client
+// would hear its own bytes.
+func (c *Conn) meetsItself() bool {
+	return c.has(lazy) && c.peer.Port() >= c.net.Ephemeral && c.Local() == c.peer
 }
 
 // latch remembers the first error and has the owner told.
@@ -152,7 +166,7 @@ func (c *Conn) Run() {
 	}
 	if c.state == open && c.has(unseen) && c.peeker != nil {
 		c.clear(unseen)
-		c.peeker.Peeked(c, c.ahead(), c.has(ended))
+		c.peeker.Peeked(c, c.Ahead(), c.has(ended))
 	}
 	if c.state == open && c.sink == nil && c.prefix != nil {
 		c.flushPrefix()

@@ -31,6 +31,6 @@ const (
 	// lingerTick is how often they are looked at, lingerStall how long they may make no progress, lingerTotal how
 	// long they live at all.
 	lingerTick  = 20 * time.Millisecond
-	lingerStall = 250 * time.Millisecond
-	lingerTotal = 5 * time.Second
+	lingerStall = 2 * time.Second
+	lingerTotal = 5 * time.Minute
 )

@@ -52,10 +52,13 @@ func probeUnix(path string) error {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
-	if err = unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != unix.ECONNREFUSED {
+	switch err = unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err {
+	case unix.ECONNREFUSED:
+		return os.Remove(path)
+	case nil, unix.EAGAIN:
 		return os.NewSyscallError("bind", unix.EADDRINUSE)
 	}
-	return os.Remove(path)
+	return os.NewSyscallError("connect", err)
 }
 
 // Listen opens a listening socket. Several may share a TCP address: one per loop.

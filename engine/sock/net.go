@@ -14,6 +14,8 @@ type Net struct {
 	Sys     Sys
 	Buffers *pool.Arena
 	Pipes   *pool.Pipes
+	// Ephemeral is the lowest port the kernel chooses for connections of its own (net.ipv4.ip_local_port_range).
+	Ephemeral uint16
 
 	conns     pool.FreeList[Conn]
 	lingers   pool.FreeList[linger]

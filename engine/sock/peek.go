@@ -70,12 +70,12 @@ func (c *Conn) look() {
 			}
 		}
 		c.clear(unseen)
-		c.peeker.Peeked(c, c.ahead(), c.has(ended))
+		c.peeker.Peeked(c, c.Ahead(), c.has(ended))
 	}
 }
 
-// ahead is what was read and not discarded.
-func (c *Conn) ahead() []byte {
+// Ahead is what was read and not discarded, valid until the next read or Discard.
+func (c *Conn) Ahead() []byte {
 	if c.head == nil {
 		return nil
 	}
@@ -92,7 +92,7 @@ func (c *Conn) makeRoom() {
 		return
 	}
 	if c.headAt > 0 {
-		c.headLen = int32(copy(c.head.Bytes(), c.ahead()))
+		c.headLen = int32(copy(c.head.Bytes(), c.Ahead()))
 		c.headAt = 0
 		return
 	}
@@ -100,7 +100,7 @@ func (c *Conn) makeRoom() {
 		panic("sock: a peek went beyond the largest buffer")
 	}
 	bigger := c.net.Buffers.Get(c.head.Class() + 1)
-	n := copy(bigger.Bytes(), c.ahead())
+	n := copy(bigger.Bytes(), c.Ahead())
 	c.head.Release()
 	c.head, c.headAt, c.headLen = bigger, 0, int32(n)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"net/netip"
+	"strings"
 	"unsafe"
 )
 
@@ -96,6 +97,13 @@ type ProxyHeader struct {
 	Local   bool
 	Version uint8       // 1 or 2, if the status is ProxyComplete
 	Reason  ProxyReason // set if the status is ProxyBad
+}
+
+// ProxyBegun reports whether b begins with the whole signature of a header of either version. What is shorter may still
+// become anything.
+func ProxyBegun(b []byte) bool {
+	text := string(b[:min(len(b), len(proxyV2Prefix))])
+	return strings.HasPrefix(text, proxyV1Prefix) || text == proxyV2Prefix
 }
 
 // ParseProxy looks for a header at the start of b, all bytes received so far. n is the header's length in bytes if it is ProxyComplete and 0

@@ -234,3 +234,15 @@ func BenchmarkParseProxy(b *testing.B) {
 		})
 	}
 }
+
+// A signature is whole or not there yet.
+func TestProxyBegun(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": false, "P": false, "PROXY": false, "PROXY ": true, "PROXY TCP4 1.2.3.4": true,
+		proxyV2Prefix[:11]: false, proxyV2Prefix: true, proxyV2Prefix + "\x21": true, "GET / HTTP/1.1": false,
+	} {
+		if got := ProxyBegun([]byte(text)); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

@@ -12,10 +12,10 @@ import (
 )
 
 // How long a reset may take from one side to the other, in nanoseconds. Bytes on their way may hold it up as long as
-// somebody takes them: ten seconds in flows, five in the kernel.
+// somebody takes them; without progress they are given up after two seconds.
 const (
-	resetWithin       = int64(2e9)
-	resetWithinMoving = int64(17e9)
+	resetWithin       = int64(3e9)
+	resetWithinMoving = int64(30e9)
 )
 
 // inspect checks memory after each batch: one buffer or pipe a direction, and a small one for a PROXY header.

@@ -68,7 +68,7 @@ func (a *actor) introduceProxy(i int) {
 		a.intro.may = []record.Reason{record.ProxyHeaderBad, record.ProxyHeaderTimeout}
 	case kind == 8:
 		a.ahead = []byte("PROXY TCP4 1.2.3.4 nobody 1 2\r\n")
-		a.intro.may = []record.Reason{record.ProxyHeaderBad}
+		a.intro.may = []record.Reason{record.ProxyHeaderBad, record.ProxyHeaderTimeout}
 	case required:
 		a.intro.may = []record.Reason{record.ProxyHeaderMissing, record.ProxyHeaderTimeout}
 	}

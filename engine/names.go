@@ -1,0 +1,73 @@
+package engine
+
+// Looking up the names of servers at start: all at once, so that a silent name server costs one timeout and not one
+// per name.
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"sluice/configs"
+)
+
+const (
+	// lookUpTimeout bounds each look-up.
+	lookUpTimeout = 5 * time.Second
+	// lookUpsAtOnce bounds how many are under way.
+	lookUpsAtOnce = 32
+)
+
+// answers are the results of look-ups. It is the lease.Resolver that upstreams are compiled with.
+type answers map[string]answer
+
+type answer struct {
+	ips []netip.Addr
+	err error
+}
+
+// LookupNetIP returns what was found for host.
+func (a answers) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	return a[host].ips, a[host].err
+}
+
+// lookUpAll looks up every name among the servers of cfg.
+func lookUpAll(cfg *configs.Config) answers {
+	found := make(answers)
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	slots := make(chan struct{}, lookUpsAtOnce)
+	for _, host := range names(cfg) {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			ctx, cancel := context.WithTimeout(context.Background(), lookUpTimeout)
+			defer cancel()
+			ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+			mu.Lock()
+			defer mu.Unlock()
+			found[host] = answer{ips, err}
+		})
+	}
+	all.Wait()
+	return found
+}
+
+// names returns the hosts of cfg that are not addresses, each once.
+func names(cfg *configs.Config) []string {
+	seen := make(map[string]bool)
+	var list []string
+	for _, u := range cfg.Upstreams {
+		for _, s := range u.Servers {
+			host := s.Address.Host
+			if _, err := netip.ParseAddr(host); host == "" || err == nil || seen[host] {
+				continue
+			}
+			seen[host] = true
+			list = append(list, host)
+		}
+	}
+	return list
+}
