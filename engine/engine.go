@@ -320,7 +320,7 @@ func (e *Engine) Totals() []any {
 	var blocks []stat.Block
 	reasons := stat.NewVector(record.ReasonCount)
 	for _, c := range e.cores {
-		blocks = append(blocks, c.stats)
+		blocks = append(blocks, c.copy())
 		for _, r := range c.relays {
 			reasons = stat.SumVectors(reasons, r.Reasons())
 		}
@@ -328,6 +328,9 @@ func (e *Engine) Totals() []any {
 	sum := stat.Sum(blocks...)
 	totals := []any{
 		"accepted", sum.Get(stat.Accepted), "bytes_up", sum.Get(stat.BytesUp), "bytes_down", sum.Get(stat.BytesDown),
+	}
+	if dropped := sum.Get(stat.LogLinesDropped); dropped > 0 {
+		totals = append(totals, "log_lines_dropped", dropped)
 	}
 	for reason := range record.Reasons() {
 		if n := reasons.Get(int(reason)); n > 0 {

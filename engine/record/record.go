@@ -55,8 +55,8 @@ type Conn struct {
 	Connect     Micros // from the first attempt to a connected server, failed attempts included
 	FirstByte   Micros // from then to the first byte the server sent
 
-	BytesUp   uint64 // bytes of payload delivered to the server
-	BytesDown uint64 // bytes of payload delivered to the client
+	BytesUp   uint64 // bytes of payload handed to the kernel for the server
+	BytesDown uint64 // bytes of payload handed to the kernel for the client
 
 	Errno    syscall.Errno // the system's error behind Reason, or 0
 	Attempts uint8         // servers tried; saturates at 255
