@@ -62,6 +62,9 @@ func parseServer(s scalar) (Address, error) {
 	if path, ok := strings.CutPrefix(s.text, "unix:"); ok {
 		return unixAddress(path, s.dir)
 	}
+	if s.text == "" {
+		return Address{}, bad(`write "10.0.0.1:8080", "[::1]:8080", "name:8080" or "unix:/path"`, "the address is empty")
+	}
 	if scheme, _, ok := strings.Cut(s.text, "://"); ok {
 		return Address{}, bad(hint, "servers with %s:// are not supported", scheme)
 	}
@@ -89,7 +92,7 @@ func hostPort(text, hint string) (Address, error) {
 	if err != nil {
 		if strings.Count(text, ":") > 1 && !strings.ContainsAny(text, "]/") {
 			hint = `IPv6 addresses need brackets, as in "[::1]:8080"`
-		} else if !strings.Contains(text, ":") {
+		} else if !strings.Contains(text, ":") || strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
 			hint = `the port is missing, as in "` + text + `:8080"`
 		}
 		return Address{}, bad(hint, "%q is not an address", text)

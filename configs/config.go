@@ -93,7 +93,7 @@ type ClientIP struct {
 
 // A Route sends the connections of some listeners that match its SNI and ALPN to an upstream.
 type Route struct {
-	Name        string   // given, or "route-N" (1-based), or "@listener" for a listener's own upstream
+	Name        string   // given, or "route-N" (1-based; "route-N-2" if that is taken), or "@listener" for a listener's own upstream
 	At          Position // of its first key, or of the listener's upstream
 	Listeners   []string // resolved: never empty
 	SNI         []string // lower case: a name, "*.suffix", "*" (any TLS hello) or "" (a hello without a name)

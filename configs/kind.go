@@ -6,6 +6,7 @@ package configs
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ var (
 	boolean  = kind[bool]{name: "true or false", choices: []string{"true", "false"}, parse: parseBool}
 )
 
-// between returns k restricted to min..max, both written as a user would.
+// between returns k restricted to min..max, both written as a user would. What is out of range is told the range.
 func (k kind[T]) between(min, max string) kind[T] {
 	low, high := k.must(min), k.must(max)
 	parse := k.parse
@@ -41,12 +42,18 @@ func (k kind[T]) between(min, max string) kind[T] {
 	k.parse = func(s scalar) (T, error) {
 		v, err := parse(s)
 		if err == nil && (k.compare(v, low) < 0 || k.compare(v, high) > 0) {
-			err = bad("", "%s is out of range: %s is allowed", s.text, k.limits)
+			err = bad("", "%s is out of range", s.text)
+		}
+		if p, ok := err.(problem); ok && p.hint == "" {
+			p.hint = rangeHint(k.limits)
+			err = p
 		}
 		return v, err
 	}
 	return k
 }
+
+func rangeHint(limits string) string { return limits + " is allowed" }
 
 // must reads a text from the tables themselves; a mistake there is found by the first test that runs.
 func (k kind[T]) must(text string) T {
@@ -66,8 +73,8 @@ func auto[T any](k kind[T]) kind[T] {
 			return v, nil
 		}
 		v, err = parse(s)
-		if p, ok := err.(problem); ok && p.hint == "" {
-			p.hint = "auto lets sluice choose"
+		if p, ok := err.(problem); ok && p.hint == rangeHint(k.limits) {
+			p.hint += "; auto lets sluice choose"
 			err = p
 		}
 		return v, err
@@ -108,6 +115,26 @@ func numbered[T ~uint8](words []string) kind[T] {
 		return 0, err
 	}}
 }
+
+// hinted returns k with a hint for words that users of other programs, or of later versions, write.
+func hinted[T any](k kind[T], hint string, words ...string) kind[T] {
+	parse := k.parse
+	k.parse = func(s scalar) (T, error) {
+		v, err := parse(s)
+		if p, ok := err.(problem); ok && slices.Contains(words, s.text) {
+			p.hint = hint
+			err = p
+		}
+		return v, err
+	}
+	return k
+}
+
+var (
+	proxyMode   = hinted(numbered[ProxyMode](proxyModes), "did you mean accept or require?", "on", "true", "yes", "v1", "v2")
+	proxyHeader = hinted(choice("off", "v1", "v2"), "did you mean v1 or v2?", "on", "true", "yes", "accept", "require", "1", "2")
+	logFormat   = hinted(choice("json"), "this version writes format: json only", "common", "combined", "text", "plain", "logfmt", "clf")
+)
 
 // protocol is a choice with a better answer for words that other versions know.
 var protocol = kind[string]{name: "a protocol", choices: []string{"tcp"}, parse: func(s scalar) (string, error) {

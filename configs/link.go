@@ -16,8 +16,12 @@ func (l *loader) link(c *Config) {
 		all = append(all, li.Name)
 		known[li.Name] = true
 	}
+	for _, li := range l.aside.Listeners {
+		known[li.Name] = true
+	}
+	nameRoutes(c.Routes)
 	for i := range c.Routes {
-		l.linkRoute(&c.Routes[i], i, all, known)
+		l.linkRoute(&c.Routes[i], all, known)
 	}
 	for _, li := range c.Listeners {
 		if li.Upstream.V != "" {
@@ -27,11 +31,29 @@ func (l *loader) link(c *Config) {
 	l.linkUpstreams(c)
 }
 
-// linkRoute completes the i-th route of the file.
-func (l *loader) linkRoute(r *Route, i int, all []string, known map[string]bool) {
-	if r.Name == "" {
-		r.Name = fmt.Sprintf("route-%d", i+1)
+// nameRoutes calls the i-th route "route-i", from 1, if the file gives it no name. A name that the file gives to another route
+// stays with that one: the generated one becomes "route-i-2", or the first number that is free.
+func nameRoutes(routes []Route) {
+	taken := map[string]bool{}
+	for _, r := range routes {
+		taken[r.Name] = true
 	}
+	for i := range routes {
+		if routes[i].Name != "" {
+			continue
+		}
+		base := fmt.Sprintf("route-%d", i+1)
+		free := base
+		for n := 2; taken[free]; n++ {
+			free = fmt.Sprintf("%s-%d", base, n)
+		}
+		routes[i].Name = free
+		taken[free] = true
+	}
+}
+
+// linkRoute completes a route of the file.
+func (l *loader) linkRoute(r *Route, all []string, known map[string]bool) {
 	r.HasSNI = l.written(r.At, "sni") || l.written(r.At, "alpn")
 	if r.HasSNI && !l.written(r.At, "sni") {
 		r.SNI = []string{"*"} // alpn alone: any TLS hello that offers it
@@ -53,6 +75,9 @@ func (l *loader) linkUpstreams(c *Config) {
 	known := map[string]bool{}
 	for _, u := range c.Upstreams {
 		all = append(all, u.Name)
+		known[u.Name] = true
+	}
+	for _, u := range l.aside.Upstreams {
 		known[u.Name] = true
 	}
 	for _, r := range c.Routes {

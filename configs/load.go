@@ -4,11 +4,13 @@ package configs
 // stops at the first mistake, and none reports what follows from a mistake already reported.
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Load reads, resolves and validates the configuration file at path. The error is Issues, with everything that is wrong.
@@ -22,7 +24,11 @@ func Load(path string) (*Config, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, fileMax+1))
 	if err != nil {
-		return nil, Issues{{File: path, Message: "the configuration cannot be read: " + plainError(err)}}
+		hint := ""
+		if errors.Is(err, syscall.EISDIR) {
+			hint = "name the file in it, as in -c " + filepath.Join(path, "sluice.yaml")
+		}
+		return nil, Issues{{File: path, Message: "the configuration cannot be read: " + plainError(err), Hint: hint}}
 	}
 	return Parse(path, text)
 }
@@ -83,6 +89,7 @@ type loader struct {
 	issues   Issues
 	found    int // issues, also those beyond issuesMax
 	warnings Issues
+	aside    Config // listeners and upstreams of sections that were written again, or mistyped
 }
 
 // A mark names a key, or an item of its list, of the object at a position. Rules use marks to point at plain values.
@@ -126,6 +133,13 @@ func (l *loader) sound(at Position, read func()) {
 	}
 }
 
+// quietly runs read and forgets what it reports: a guess at what was meant may be wrong.
+func (l *loader) quietly(read func()) {
+	issues, found := l.issues, l.found
+	read()
+	l.issues, l.found = issues[:len(issues):len(issues)], found
+}
+
 func (l *loader) warn(at Position, message, hint string) {
 	l.warnings = append(l.warnings, l.issue(at, message, hint))
 }
@@ -150,7 +164,11 @@ func (l *loader) text(n *node, expected string) (string, bool) {
 		return "", false
 	}
 	if n.kind != scalarNode {
-		l.report(n.at, "expected "+expected+", found "+n.kind.String(), "")
+		hint := ""
+		if n.kind == objectNode {
+			hint = `check the quotes: a text with ": " in it is a mapping unless it is quoted`
+		}
+		l.report(n.at, "expected "+expected+", found "+n.kind.String(), hint)
 		return "", false
 	}
 	text, err := expand(n.text, l.env)
@@ -188,27 +206,51 @@ func readObject[S any](l *loader, t *table[S], s *S, n *node) {
 		l.report(n.at, "expected a mapping, found "+n.kind.String(), "the keys here are "+inWords(t.keys(), "and"))
 		return
 	}
-	seen := map[string]Position{}
+	seen, meant := map[string]Position{}, map[string]bool{}
 	for _, p := range n.pairs {
-		if l.repeated(seen, p) {
-			continue
-		}
+		again := l.repeated(seen, p)
 		r := t.row(p.key)
-		if r == nil {
-			seen[l.unknownKey(t.keys(), p)] = p.at // what was meant is not missing as well
-			continue
+		switch {
+		case r == nil && !again:
+			guess := l.unknownKey(t.keys(), p)
+			meant[guess] = true // what was meant is not missing as well
+			if r := t.row(guess); r != nil {
+				l.quietly(func() { readAgain(l, t, r, p.value) })
+			}
+		case r != nil && again:
+			l.checkCount(p, r.some, r.most)
+			readAgain(l, t, r, p.value)
+		case r != nil:
+			l.note(n.at, p)
+			l.checkCount(p, r.some, r.most)
+			r.to.read(l, s, p.value)
 		}
-		l.marks[mark{n.at, p.key, 0}] = p.value.at
-		for i, item := range itemsOf(p.value) {
-			l.marks[mark{n.at, p.key, i}] = item.at
-		}
-		l.checkCount(p, r.some, r.most)
-		r.to.read(l, s, p.value)
 	}
 	for _, r := range t.rows {
-		if _, ok := seen[r.key]; r.need && !ok {
+		if _, ok := seen[r.key]; r.need && !ok && !meant[r.key] {
 			l.missingKey(n.at, r.key)
 		}
+	}
+}
+
+// readAgain reads the value of a key that was written before, or under another name, and reports what is wrong with it. The
+// value itself is set aside, so that rules do not compare a copy with its original. Names in it exist all the same, for those
+// who refer to them.
+func readAgain[S any](l *loader, t *table[S], r *row[S], value *node) {
+	aside := new(S)
+	t.fill(aside)
+	r.to.read(l, aside, value)
+	if c, ok := any(aside).(*Config); ok {
+		l.aside.Listeners = append(l.aside.Listeners, c.Listeners...)
+		l.aside.Upstreams = append(l.aside.Upstreams, c.Upstreams...)
+	}
+}
+
+// note keeps where the object at a position has a key and the items of its list.
+func (l *loader) note(object Position, p pair) {
+	l.marks[mark{object, p.key, 0}] = p.value.at
+	for i, item := range itemsOf(p.value) {
+		l.marks[mark{object, p.key, i}] = item.at
 	}
 }
 

@@ -141,6 +141,51 @@ func TestEveryValueArrives(t *testing.T) {
 	equal("runtime", c.Runtime, Runtime{2, 64 << 20, 0})
 }
 
+func TestRouteNamesAreNotTakenTwice(t *testing.T) {
+	for given, want := range map[string]string{
+		",,":                 "route-1,route-2,route-3",
+		"route-2,,":          "route-2,route-2-2,route-3",
+		",,route-1":          "route-1-2,route-2,route-1",
+		"route-2,,route-2-2": "route-2,route-2-3,route-2-2",
+		",x,route-2":         "route-1,x,route-2",
+	} {
+		var routes []Route
+		for name := range strings.SplitSeq(given, ",") {
+			routes = append(routes, Route{Name: name})
+		}
+		nameRoutes(routes)
+		var names []string
+		for _, r := range routes {
+			names = append(names, r.Name)
+		}
+		if got := strings.Join(names, ","); got != want {
+			t.Errorf("%q: %s, want %s", given, got, want)
+		}
+	}
+}
+
+func TestWhatMayBeBoundTogether(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		ok   bool
+	}{
+		{":1", ":2", true}, {":1", "127.0.0.1:1", false}, {":1", "[::1]:1", false}, {":1", "0.0.0.0:1", false}, {":1", "[::]:1", false},
+		{"0.0.0.0:1", "127.0.0.1:1", false}, {"0.0.0.0:1", "[::ffff:127.0.0.1]:1", false}, {"0.0.0.0:1", "[::1]:1", true},
+		{"0.0.0.0:1", "[::]:1", true}, {"[::]:1", "[::1]:1", false}, {"[::]:1", "127.0.0.1:1", true}, {"[::]:1", "[::1]:2", true},
+		{"127.0.0.1:1", "127.0.0.2:1", true}, {"127.0.0.1:1", "[::1]:1", true}, {"127.0.0.1:1", "127.0.0.1:1", false},
+		{"unix:/a", "unix:/b", true}, {"unix:/a", "unix:/a", false},
+	} {
+		for _, binds := range [][]string{{c.a, c.b}, {c.b, c.a}} {
+			src := "listeners:\n  x: {protocol: tcp, upstream: u, bind: \"" + binds[0] + "\"}\n" +
+				"  y: {protocol: tcp, upstream: u, bind: \"" + binds[1] + "\"}\nupstreams: {u: {servers: \"a:1\"}}\n"
+			_, err := Parse("x.yaml", []byte(src))
+			if c.ok != (err == nil) || err != nil && !(strings.Contains(err.Error(), "x.yaml:3:") && strings.Contains(err.Error(), "at line 2")) {
+				t.Errorf("%v: %v", binds, err)
+			}
+		}
+	}
+}
+
 func TestJSONAndForeignLineEndsAreTheSame(t *testing.T) {
 	want := mustParse(t, smallest)
 	for name, src := range map[string]string{
@@ -163,7 +208,7 @@ func TestLoadSaysWhichFileCannotBeRead(t *testing.T) {
 	} {
 		_, err := Load(path)
 		var issues Issues
-		if !errors.As(err, &issues) || issues[0].File != path || !strings.Contains(issues[0].Message, want) {
+		if !errors.As(err, &issues) || issues[0].File != path || !strings.Contains(issues[0].Message, want) || !strings.Contains(issues[0].Hint, "-c ") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -237,6 +282,11 @@ func TestQuick(t *testing.T) {
 	_, err = Quick("8080", []string{"a:1", "https://b"})
 	want := "--from: \"8080\" is not an address: a port needs a colon\n  hint: write \":8080\"\n" +
 		"--to: servers with https:// are not supported\n  hint: this version reaches \"host:port\" and \"unix:/path\""
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	_, err = Quick(":1", []string{"a:1", "", "b:1"})
+	want = "--to: a server is empty\n  hint: remove the comma that has nothing before or after it"
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

@@ -153,9 +153,7 @@ func (p namedPlace[S, T]) read(l *loader, s *S, n *node) {
 	}
 	seen := map[string]Position{}
 	for _, pair := range n.pairs {
-		if l.repeated(seen, pair) {
-			continue
-		}
+		again := l.repeated(seen, pair)
 		var v T
 		p.table.fill(&v)
 		if _, err := name.parse(scalar{text: pair.key}); err != nil {
@@ -165,7 +163,9 @@ func (p namedPlace[S, T]) read(l *loader, s *S, n *node) {
 		object := *pair.value
 		object.at = pair.at // a named object is where its name is
 		l.sound(object.at, func() { readObject(l, p.table, &v, &object) })
-		*p.field(s) = append(*p.field(s), v)
+		if !again {
+			*p.field(s) = append(*p.field(s), v)
+		}
 	}
 }
 

@@ -23,6 +23,10 @@ func Quick(from string, to []string) (*Config, error) {
 		issues = append(issues, Issue{File: "--to", Message: "there is no server", Hint: "as in --to 10.0.0.1:8080,10.0.0.2:8080"})
 	}
 	for _, t := range to {
+		if t == "" {
+			issues = append(issues, Issue{File: "--to", Message: "a server is empty", Hint: "remove the comma that has nothing before or after it"})
+			continue
+		}
 		check("--to", t, parseServer)
 	}
 	if len(issues) > 0 {

@@ -33,7 +33,7 @@ var listeners = &table[Listener]{
 	name: func(l *Listener) *string { return &l.Name },
 	rows: []row[Listener]{
 		{key: "bind", to: list(placed(bindAddress), func(l *Listener) *[]Value[Address] { return &l.Bind }), need: true, some: true, most: bindMax, apply: newSocket,
-			doc: "Addresses to listen on. `:8080` is every IPv4 and IPv6 address of the machine. A relative path of a unix socket starts at the folder of this file."},
+			doc: "Addresses to listen on. `:8080` is every IPv4 and IPv6 address of the machine, `0.0.0.0:8080` every IPv4 address, `[::]:8080` every IPv6 address and no IPv4 one. Addresses must not overlap, within a listener or between two. A relative path of a unix socket starts at the folder of this file."},
 		{key: "protocol", to: one(protocol, func(l *Listener) *string { return &l.Protocol }), need: true, apply: newSocket,
 			doc: "What is spoken here. `tcp` passes bytes through untouched, TLS included."},
 		{key: "proxy_protocol", to: group(proxyAccept, func(l *Listener) *ProxyAccept { return &l.ProxyProtocol }), apply: newConnections,
@@ -55,7 +55,7 @@ var proxyAccept = &table[ProxyAccept]{
 	at:    func(p *ProxyAccept) *Position { return &p.At },
 	short: "mode",
 	rows: []row[ProxyAccept]{
-		{key: "mode", to: one(numbered[ProxyMode](proxyModes), func(p *ProxyAccept) *ProxyMode { return &p.Mode }), def: "off", apply: newConnections,
+		{key: "mode", to: one(proxyMode, func(p *ProxyAccept) *ProxyMode { return &p.Mode }), def: "off", apply: newConnections,
 			doc: "`accept` honours a header that comes first and passes everything else on; a client that sends nothing at all is passed on after `timeouts.proxy_header`. `require` closes connections without one."},
 		{key: "from", to: list(prefix, func(p *ProxyAccept) *[]netip.Prefix { return &p.From }), none: "everyone", apply: newConnections,
 			doc: "The peers whose headers are believed. Other peers are treated as with `off`."},
@@ -96,7 +96,7 @@ var routes = &table[Route]{
 	at: func(r *Route) *Position { return &r.At },
 	rows: []row[Route]{
 		{key: "name", to: one(name, func(r *Route) *string { return &r.Name }), none: "`route-N`", apply: newConnections,
-			doc: "Shown in logs and metrics. Without it, the route is called by its place in the list, from 1."},
+			doc: "Shown in logs and metrics. Without it, the route is called `route-N` by its place in the list, from 1, or `route-N-2` if another route is named so."},
 		{key: "listeners", to: list(name, func(r *Route) *[]string { return &r.Listeners }), some: true, none: "every `tcp` listener", apply: newConnections,
 			doc: "Names of the listeners whose connections are matched."},
 		{key: "sni", to: list(sniName, func(r *Route) *[]string { return &r.SNI }), some: true, none: "everything", apply: newConnections,
@@ -129,7 +129,7 @@ var upstreams = &table[Upstream]{
 			doc: "How a server is chosen: in turn by weight, the one with the fewest connections, the better of two random ones, any, the first that works, or by a hash (`hash` and `maglev` keep most clients where they are when servers change)."},
 		{key: "hash_on", to: one(choice("client_ip", "sni"), func(u *Upstream) *string { return &u.HashOn }), def: "client_ip", apply: newConnections,
 			doc: "What `hash` and `maglev` hash."},
-		{key: "proxy_protocol", to: one(choice("off", "v1", "v2"), func(u *Upstream) *string { return &u.ProxyProtocol }), def: "off", apply: newConnections,
+		{key: "proxy_protocol", to: one(proxyHeader, func(u *Upstream) *string { return &u.ProxyProtocol }), def: "off", apply: newConnections,
 			doc: "The PROXY protocol header sent to servers before the client's bytes."},
 		{key: "timeouts", to: group(upstreamTimeouts, func(u *Upstream) *UpstreamTimeouts { return &u.Timeouts }), apply: newConnections,
 			doc: "How long reaching a server may take."},
@@ -141,7 +141,7 @@ var servers = &table[Server]{
 	short: "address",
 	rows: []row[Server]{
 		{key: "address", to: one(serverAddress, func(s *Server) *Address { return &s.Address }), need: true, apply: newConnections,
-			doc: "Where the server is. A name is looked up at start."},
+			doc: "Where the server is. A name is looked up at start; a name with several addresses becomes as many servers, each with this `weight` and these `max_connections`."},
 		{key: "weight", to: one(count.between("0", "256"), func(s *Server) *int { return &s.Weight }), def: "1", apply: newConnections,
 			doc: "The server's share of new connections relative to the others. 0 takes none."},
 		{key: "backup", to: one(boolean, func(s *Server) *bool { return &s.Backup }), def: "false", apply: newConnections,
@@ -166,8 +166,8 @@ var logs = &table[Log]{rows: []row[Log]{
 var access = &table[Access]{at: func(a *Access) *Position { return &a.At }, rows: []row[Access]{
 	{key: "to", to: one(logPath, func(a *Access) *string { return &a.To }), def: "stdout", apply: restart,
 		doc: "Where records go. A relative path starts at the folder of this file."},
-	{key: "format", to: one(choice("json"), func(a *Access) *string { return &a.Format }), def: "json", apply: restart,
-		doc: "One JSON object a line."},
+	{key: "format", to: one(logFormat, func(a *Access) *string { return &a.Format }), def: "json", apply: restart,
+		doc: "One JSON object a line; this version writes no other format."},
 }}
 
 var runtimes = &table[Runtime]{rows: []row[Runtime]{

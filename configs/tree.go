@@ -4,14 +4,12 @@ package configs
 // anchors, aliases, tags, merge keys or complex keys, is at most depthMax deep, and never came from a panic.
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
 
@@ -61,9 +59,9 @@ func parseTree(src *source, text string) (root *node, issues Issues) {
 	if issues := checkTokens(src, tokens); len(issues) > 0 {
 		return nil, issues
 	}
-	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // repeats are reported by the loader, with both places
-	if err != nil {
-		return nil, Issues{syntaxIssue(src, err)}
+	file, issues := parseTokens(src, tokens)
+	if len(issues) > 0 {
+		return nil, issues
 	}
 	return document(src, file)
 }
@@ -97,26 +95,6 @@ func findBadByte(text string) (Position, bool) {
 		}
 	}
 	return at, false
-}
-
-// syntaxIssue turns the library's error into ours.
-func syntaxIssue(src *source, err error) Issue {
-	var syntax interface {
-		error
-		GetMessage() string
-		GetToken() *token.Token
-	}
-	if !errors.As(err, &syntax) || syntax.GetToken() == nil {
-		return src.issue(Position{}, "this is not YAML: "+err.Error(), "")
-	}
-	i := src.issue(position(syntax.GetToken()), "this is not YAML: "+syntax.GetMessage(), "")
-	switch {
-	case strings.Contains(i.Line, "\t"):
-		i.Hint = "YAML is indented with spaces, not with tabs"
-	case strings.Contains(i.Line, "${"):
-		i.Hint = `inside [ ] and { } a variable needs quotes: "${NAME}"`
-	}
-	return i
 }
 
 // convert turns the library's tree into ours. What checkTokens refuses does not occur; it becomes null, which no row accepts.

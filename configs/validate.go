@@ -20,25 +20,50 @@ func (l *loader) validate(c *Config) {
 	l.warnHashes(c)
 }
 
-// checkBinds reports addresses that are bound twice. ":80" covers "0.0.0.0:80" and "[::]:80"; a single address beside it is
-// fine, because the kernel prefers the more specific socket.
+// A bound is an address and the listener that opens it.
+type bound struct {
+	listener string
+	address  Value[Address]
+}
+
+// checkBinds reports addresses that overlap: ":80" takes every address of both families, "0.0.0.0:80" every one of IPv4 and
+// "[::]:80" every one of IPv6, so that only the last two fit beside each other. The kernel would let a single address stand
+// beside a wildcard, but the proxy opens each address exclusively at first, to notice other processes; it would find itself.
 func (l *loader) checkBinds(c *Config) {
-	seen := map[Address]Value[string]{}
+	taken, inside := map[Address]bound{}, map[Address]bound{} // by socket; by the wildcard around a single address
 	for _, li := range c.Listeners {
 		for _, b := range li.Bind {
 			if b.V.Network == "" {
 				continue // reported before
 			}
+			now := bound{li.Name, b}
 			for _, a := range covered(b.V) {
-				if first, ok := seen[a]; ok {
-					l.report(b.At, fmt.Sprintf("listener %q binds %s, which listener %q binds at line %d", li.Name, b.V, first.V, first.At.Line),
-						"one address belongs to one listener")
+				first, ok := taken[a]
+				if wild := wildcard(a); !ok && wild == a {
+					first, ok = inside[a]
+				} else if !ok {
+					first, ok = taken[wild]
+				}
+				if ok {
+					l.reportOverlap(first, now)
 					break
 				}
-				seen[a] = Value[string]{li.Name, b.At}
+				taken[a], inside[wildcard(a)] = now, now
 			}
 		}
 	}
+}
+
+// reportOverlap names both addresses and both lines.
+func (l *loader) reportOverlap(first, now bound) {
+	if first.address.V == now.address.V {
+		l.report(now.address.At, fmt.Sprintf("listener %q binds %s, which listener %q binds at line %d", now.listener, now.address.V, first.listener, first.address.At.Line),
+			"one address belongs to one listener")
+		return
+	}
+	l.report(now.address.At, fmt.Sprintf("listener %q binds %s, which overlaps %s of listener %q at line %d",
+		now.listener, now.address.V, first.address.V, first.listener, first.address.At.Line),
+		`":port" takes every address, "0.0.0.0:port" every IPv4 address, "[::]:port" every IPv6 address; bind single addresses, or only the wildcard`)
 }
 
 // covered returns the sockets that an address opens: a wildcard without a family opens two.
@@ -49,6 +74,18 @@ func covered(a Address) []Address {
 	v4, v6 := a, a
 	v4.Host, v6.Host = netip.IPv4Unspecified().String(), netip.IPv6Unspecified().String()
 	return []Address{v4, v6}
+}
+
+// wildcard returns the address that takes a and all others of its family and port. A unix socket is alone.
+func wildcard(a Address) Address {
+	switch {
+	case a.Network == "unix":
+	case strings.Contains(a.Host, ":"):
+		a.Host = netip.IPv6Unspecified().String()
+	default:
+		a.Host = netip.IPv4Unspecified().String()
+	}
+	return a
 }
 
 func (l *loader) checkRouteNames(c *Config) {
