@@ -268,6 +268,9 @@ func (a *actor) title() string {
 	return a.name
 }
 
+// signature is the length of the longer of the two that make a PROXY header.
+const signature = 12
+
 // sendSome reports whether there is more to send and room for it.
 func (a *actor) sendSome() bool {
 	if a.sentEnd || a.sawErr != 0 || !a.mayOpen() {
@@ -285,7 +288,11 @@ func (a *actor) sendSome() bool {
 	if len(rest) == 0 {
 		return false
 	}
-	n, err := a.e.write(rest[:min(len(rest), a.w.between(1, max(limit, 1)))])
+	piece := a.w.between(1, max(limit, 1))
+	if a.w.plan.proxyIn == proxyAccept && a.aheadSent == 0 && len(a.ahead) > 0 {
+		piece = max(piece, signature) // whoever stands still before it is whole has sent something else than a header
+	}
+	n, err := a.e.write(rest[:min(len(rest), piece)])
 	switch {
 	case err == unix.EAGAIN:
 		return false
