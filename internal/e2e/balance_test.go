@@ -5,7 +5,11 @@ package e2e
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -309,4 +313,49 @@ upstreams: {back: {balance: first, servers: ["unix:nowhere.sock", "%s"]}}
 `, greeter(t, "works").address())
 	assert.Equal(t, asks(t, p.addr(1)), "works")
 	assert.Equal(t, p.ends("client_end").Attempts, 2)
+}
+
+// A rack of dead servers does not hide the backup behind them.
+func TestBalanceManyRefusalsBeforeTheBackup(t *testing.T) {
+	t.Parallel()
+	names := append(slices.Repeat([]string{"none"}, 20), "spare backup: true")
+	for _, policy := range []string{"p2c", "round_robin", "first"} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			p := run(t, balanced, "balance: "+policy+", "+servers(t, names...), 2)
+			assert.Equal(t, spread(t, p, 10), map[string]int{"spare": 10})
+			if line := p.ends("client_end"); line.Attempts < 10 {
+				t.Errorf("served at attempt %d, so this test shows nothing", line.Attempts)
+			}
+		})
+	}
+}
+
+// Where a server of this machine is down and its port is one the kernel gives to outgoing connections too, a dial may
+// be given that very port and meet itself. Here it is the only port there is, so that each dial would; a unix socket
+// leads into the network namespace where that is so.
+func TestBalanceNobodyMeetsHimself(t *testing.T) {
+	t.Parallel()
+	const alone = `ip link set lo up && echo 40000 40000 > /proc/sys/net/ipv4/ip_local_port_range`
+	for _, name := range []string{"unshare", "ip"} {
+		tool(t, name)
+	}
+	if out, err := exec.Command("unshare", "-n", "sh", "-c", alone).CombinedOutput(); err != nil {
+		t.Skipf("this machine lets nobody make a network of his own: %v %s", err, out)
+	}
+	p := command{
+		shell: `exec unshare -n sh -c '` + alone + ` && exec "$0" "$@"' "$0" "$@"; true`,
+		config: `
+listeners: {front: {bind: "unix:front.sock", protocol: tcp, upstream: back}}
+upstreams: {back: {servers: "127.0.0.1:40000"}}
+runtime: {loops: 2}
+`}.run(t)
+	for range 20 {
+		client := dial(t, "unix", filepath.Join(p.dir, "front.sock"))
+		_, _ = client.Write([]byte("echo")) // the proxy may have hung up
+		if heard, _ := io.ReadAll(client); len(heard) > 0 {
+			t.Fatalf("the client hears itself: %q", heard)
+		}
+		p.ends("connect_refused")
+	}
 }

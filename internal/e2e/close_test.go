@@ -149,8 +149,12 @@ func TestCloseResetPassesStalledDirection(t *testing.T) {
 	bothWays(t, func(t *testing.T, p *proxy, c couple) {
 		sent := c.breaker.floods()
 		c.breaker.resets()
+		began := time.Now()
 		p.ends(c.reason)
 		assert.Eventually(t, c.victim.isBroken)
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("heard of it after %v", took)
+		}
 		got, err := io.ReadAll(c.victim)
 		if !errors.Is(err, syscall.ECONNRESET) {
 			t.Fatalf("after %d bytes: %v, want a reset", len(got), err)
@@ -364,4 +368,41 @@ func echo(c *net.TCPConn, size int) error {
 		err = errors.Join(err, fmt.Errorf("%d bytes came back of %d, or others", len(got), size))
 	}
 	return errors.Join(err, <-sent)
+}
+
+// Who reads evenly, however slowly, gets all that had arrived before the reset, and then the reset.
+func TestCloseResetWaitsForSlowReaders(t *testing.T) {
+	bothWays(t, func(t *testing.T, p *proxy, c couple) {
+		c.victim.says("ready")
+		c.breaker.hears("ready")
+		assert.NoError(t, c.victim.tcp().SetReadBuffer(32<<10))
+		type heard struct {
+			bytes []byte
+			err   error
+		}
+		done := make(chan heard, 1)
+		go func() {
+			bytes, err := readEvenly(c.victim, 32<<10, 150*time.Millisecond)
+			done <- heard{bytes, err}
+		}()
+		c.breaker.says(string(pattern(0, mebibyte)))
+		assert.Eventually(t, func() bool { return c.breaker.unsent() == 0 }) // the proxy's machine has it all
+		c.breaker.resets()
+		got := <-done
+		assert.Equal(t, len(got.bytes), mebibyte)
+		isPattern(t, got.bytes)
+		assert.Equal(t, errors.Is(got.err, syscall.ECONNRESET), true)
+		p.ends(c.reason)
+	})
+}
+
+// readEvenly reads up to n bytes at every tick until there is an error, and returns all of them and the error.
+func readEvenly(r io.Reader, n int, every time.Duration) (all []byte, err error) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for piece := make([]byte, n); err == nil; <-tick.C {
+		n, err = r.Read(piece)
+		all = append(all, piece[:n]...)
+	}
+	return all, err
 }

@@ -206,3 +206,30 @@ func TestConfigWarnings(t *testing.T) {
 	p.saysOnStderr("lonely")
 	run(t, config, nobody(t)).saysOnStderr("warning: ")
 }
+
+// Two listeners of one configuration cannot have an address both; which one would get a connection is anybody's guess.
+func TestConfigAddressesOverlap(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, one, two string }{
+		{"the same", "127.0.0.1:PORT1", "127.0.0.1:PORT1"},
+		{"every address and one", ":PORT1", "127.0.0.1:PORT1"},
+		{"one and every IPv4 address", "127.0.0.1:PORT1", "0.0.0.0:PORT1"},
+		{"a path", "unix:front.sock", "unix:front.sock"},
+	} {
+		for _, verb := range []string{"check", "run"} {
+			t.Run(verb+" "+row.name, func(t *testing.T) {
+				t.Parallel()
+				p := command{args: []string{verb, "-c", "sluice.yaml"}, config: fmt.Sprintf(`
+listeners:
+  one: {bind: %q, protocol: tcp, upstream: back}
+  two: {bind: %q, protocol: tcp, upstream: back}
+upstreams: {back: {servers: "127.0.0.1:1"}}
+`, row.one, row.two)}.start(t)
+				p.exits(1)
+				p.saysOnStderr("sluice.yaml:4:15: ")
+				p.saysOnStderr(strings.TrimPrefix(row.two, "unix:"))
+				assert.Equal(t, p.stderr.count("msg=listening"), 0)
+			})
+		}
+	}
+}

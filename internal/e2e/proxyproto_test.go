@@ -137,6 +137,8 @@ func TestProxyProtocolRefusals(t *testing.T) {
 		{"require HTTP", "GET / HTTP/1.0\r\n\r\n", "proxy_header_missing"},
 		{"require nothing", "", "proxy_header_timeout"},
 		{"require half of one", v1[:20], "proxy_header_timeout"},
+		{"accept half of one", "PROXY TCP4 1.2", "proxy_header_timeout"},
+		{"accept half of one in binary", v2four[:14], "proxy_header_timeout"},
 		{"require words", "PROXY TCP4 here there 1 2\r\n", "proxy_header_bad"},
 		{"accept words", "PROXY TCP4 here there 1 2\r\n", "proxy_header_bad"},
 		{"accept a port too large", "PROXY TCP4 192.0.2.1 192.0.2.2 65536 2\r\n", "proxy_header_bad"},
@@ -269,4 +271,26 @@ func TestProxyProtocolHeaderDoesNotWait(t *testing.T) {
 	server.hearsNothing(50 * time.Millisecond)
 	server.says("220 ready")
 	client.hears("220 ready")
+}
+
+// With accept, a client that ends before it has said enough to tell is a client like any other, and gets its answer.
+func TestProxyProtocolAcceptServesShortMessages(t *testing.T) {
+	t.Parallel()
+	o := station(t)
+	p := run(t, strings.ReplaceAll(receivers, "200ms", "1m"), o.address()) // nobody waits for that
+	for _, message := range []string{"", "P", "PROXY", signature[:11]} {
+		t.Run(fmt.Sprintf("%q", message), func(t *testing.T) {
+			client := p.dial(2)
+			client.says(message)
+			client.fin()
+			server := o.accept()
+			server.hears(message)
+			server.hearsEnd()
+			server.says("answer")
+			server.fin()
+			client.hears("answer")
+			client.hearsEnd()
+			assert.Equal(t, p.ends("client_end").Up, int64(len(message)))
+		})
+	}
 }

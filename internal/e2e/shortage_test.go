@@ -3,8 +3,10 @@ package e2e
 // Shortage: of descriptors, of readers for the logs, of room on the disk.
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -150,5 +152,97 @@ func TestShortageOfFolders(t *testing.T) {
 	p.exits(1)
 	if !p.stderr.has("nowhere/access.log") || !p.stderr.has(syscall.ENOENT.Error()) {
 		t.Errorf("stderr says\n%s", p.stderr)
+	}
+}
+
+// A stderr that takes nothing, such as a stopped pager's, keeps the proxy neither from serving nor from ending.
+func TestShortageOfReadersOfStderr(t *testing.T) {
+	t.Parallel()
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			p := command{config: fmt.Sprintf(simple, greeter(t, "one").address()), stderr: fullPipe(t)}.run(t)
+			for range 100 { // each has a line written
+				p.signal(syscall.SIGHUP)
+			}
+			assert.Equal(t, spread(t, p, 20), map[string]int{"one": 20})
+			began := time.Now()
+			p.signal(s)
+			p.exits(0)
+			if took := time.Since(began); took > 4*time.Second {
+				t.Errorf("took %v to end", took)
+			}
+		})
+	}
+}
+
+// fullPipe is a pipe without room, whose reader is there and does not read.
+func fullPipe(t testing.TB) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	assert.NoError(t, err)
+	t.Cleanup(func() {
+		r.Close()
+		w.Close()
+	})
+	assert.NoError(t, w.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
+	n, err := w.Write(make([]byte, 64*mebibyte))
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("a pipe takes %d bytes and %v", n, err)
+	}
+	return w
+}
+
+// check makes no access log, which a service of another user could not write then; run does.
+func TestShortageIsNotMadeByCheck(t *testing.T) {
+	t.Parallel()
+	config := fmt.Sprintf(simple, greeter(t, "one").address()) + "log: {access: {to: access.log}}\n"
+	checked := command{args: []string{"check", "-c", "sluice.yaml"}, config: config}.start(t)
+	checked.exits(0)
+	_, err := os.Lstat(filepath.Join(checked.dir, "access.log"))
+	assert.Equal(t, os.IsNotExist(err), true)
+	p := command{config: config}.run(t)
+	_, err = os.Lstat(filepath.Join(p.dir, "access.log"))
+	assert.NoError(t, err)
+}
+
+// A folder where the access log cannot be made is reported with its place, by check and by run alike.
+func TestShortageOfRights(t *testing.T) {
+	t.Parallel()
+	locked := t.TempDir()
+	assert.NoError(t, os.Chmod(locked, 0o555))
+	unprivileged := ""
+	if os.Geteuid() == 0 { // rights do not bind root, but do bind it without this capability
+		tool(t, "setpriv")
+		unprivileged = `exec setpriv --bounding-set=-dac_override "$0" "$@"; true`
+	}
+	for _, verb := range []string{"check", "run"} {
+		t.Run(verb, func(t *testing.T) {
+			t.Parallel()
+			p := command{
+				args: []string{verb, "-c", "sluice.yaml"}, shell: unprivileged,
+				config: fmt.Sprintf(simple, nobody(t)) + fmt.Sprintf("log: {access: {to: %q}}\n", filepath.Join(locked, "access.log")),
+			}.start(t)
+			p.exits(1)
+			p.saysOnStderr("sluice.yaml:5:")
+			p.saysOnStderr(filepath.Join(locked, "access.log"))
+			p.saysOnStderr(syscall.EACCES.Error())
+		})
+	}
+}
+
+// A max_connections that the limit of open files does not allow is warned about at start; one that fits is not.
+func TestShortageIsForeseen(t *testing.T) {
+	t.Parallel()
+	for most, warned := range map[int]bool{1000: true, 10: false} {
+		p := command{shell: "ulimit -n 512", config: fmt.Sprintf(`
+listeners: {front: {bind: "127.0.0.1:PORT1", protocol: tcp, upstream: back, max_connections: %d}}
+upstreams: {back: {servers: "%s"}}
+runtime: {loops: 2}
+`, most, greeter(t, "one").address())}.run(t)
+		assert.Equal(t, p.stderr.has("level=WARN"), warned)
+		assert.Equal(t, p.stderr.has(fmt.Sprintf("listener=front max_connections=%d room=", most)), warned)
+		assert.Equal(t, p.stderr.has("ulimit -n"), warned)
+		assert.Equal(t, asks(t, p.addr(1)), "one")
 	}
 }

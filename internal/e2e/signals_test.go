@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -207,4 +208,84 @@ func logFile(t testing.TB, path string) (all []entry) {
 		all = append(all, e)
 	}
 	return all
+}
+
+// A successor may take the place of a unix socket while the old instance still serves its last connections, and keeps
+// it when that one ends.
+func TestSignalsTermLeavesTheSocketToASuccessor(t *testing.T) {
+	t.Parallel()
+	const config = `
+listeners: {front: {bind: "unix:%s", protocol: tcp, upstream: back}}
+upstreams: {back: {servers: "%s"}}
+runtime: {loops: 2}
+`
+	path := filepath.Join(t.TempDir(), "front.sock")
+	gone := func() bool {
+		_, err := os.Lstat(path)
+		return os.IsNotExist(err)
+	}
+	o := station(t)
+	old := run(t, config, path, o.address())
+	client, server := dial(t, "unix", path), o.accept()
+	client.says("question")
+	server.hears("question")
+	old.signal(syscall.SIGTERM)
+	assert.Eventually(t, gone) // at once, not at the end
+
+	successor := run(t, config, path, greeter(t, "two").address())
+	dial(t, "unix", path).hears("two\n")
+	server.says("answer")
+	client.hears("answer")
+	assert.Equal(t, old.over(), false)
+	client.fin()
+	server.hearsEnd()
+	server.fin()
+	client.hearsEnd()
+	old.exits(0)
+
+	last := dial(t, "unix", path)
+	last.hears("two\n")
+	last.fin()
+	last.hearsEnd()
+	successor.signal(syscall.SIGINT)
+	successor.exits(0)
+	assert.Equal(t, gone(), true)
+}
+
+// The last line for operators sums up: connections by the reason of their end, and bytes.
+func TestSignalsLastLineHasTotals(t *testing.T) {
+	t.Parallel()
+	p := run(t, simple, greeter(t, "one").address())
+	assert.Equal(t, spread(t, p, 3), map[string]int{"one": 3})
+	client := p.dial(1)
+	client.says("question")
+	client.hears("one\nquestion")
+	client.resets()
+	p.reasons(4)
+	p.signal(syscall.SIGTERM)
+	p.exits(0)
+	said := lines(p.stderr.String())
+	last := said[len(said)-1] + " "
+	for _, want := range []string{"msg=stopped ", "accepted=4 ", "bytes_up=8 ", "bytes_down=24 ", "client_end=3 ", "client_reset=1 "} {
+		if !strings.Contains(last, want) {
+			t.Errorf("the last line is\n%s\nwant in it %s", last, want)
+		}
+	}
+	assert.Equal(t, strings.Contains(last, "server_"), false) // what did not happen is not listed
+}
+
+// Nor does it remove a socket that somebody has put in the place of its own.
+func TestSignalsTermKnowsItsOwnSocket(t *testing.T) {
+	t.Parallel()
+	const config = `
+listeners: {front: {bind: "unix:%s", protocol: tcp, upstream: back}}
+upstreams: {back: {servers: "%s"}}
+`
+	path := filepath.Join(t.TempDir(), "front.sock")
+	old := run(t, config, path, greeter(t, "one").address())
+	assert.NoError(t, os.Remove(path))
+	run(t, config, path, greeter(t, "two").address())
+	old.signal(syscall.SIGTERM)
+	old.exits(0)
+	dial(t, "unix", path).hears("two\n")
 }
