@@ -17,10 +17,6 @@ type Net struct {
 	// Ephemeral is the lowest port the kernel chooses for connections of its own (net.ipv4.ip_local_port_range).
 	Ephemeral uint16
 
-	packed *pool.Buffer // takes the small reads of this batch
-	used   int          // bytes of it
-	unpack loop.Task
-
 	conns     pool.FreeList[Conn]
 	lingers   pool.FreeList[linger]
 	lingering map[*linger]struct{} // at most lingerMax
@@ -28,12 +24,10 @@ type Net struct {
 
 // NewNet returns the net of loop l.
 func NewNet(l *loop.Loop, sys Sys, buffers *pool.Arena, pipes *pool.Pipes) *Net {
-	n := &Net{
+	return &Net{
 		Loop: l, Sys: sys, Buffers: buffers, Pipes: pipes,
 		lingering: make(map[*linger]struct{}),
 	}
-	n.unpack.Bind((*unpacker)(n))
-	return n
 }
 
 // Open is the number of connections that exist, those that are being closed included.

@@ -59,10 +59,6 @@ func (c *Conn) sendHead(f *flow.Flow) {
 }
 
 func (c *Conn) pullBuffer(f *flow.Flow) {
-	if c.class == pool.Medium {
-		c.pullPacked(f)
-		return
-	}
 	buf := c.net.Buffers.Get(c.class)
 	n, err := c.net.Sys.Read(int(c.fd), buf.Bytes())
 	if err != 0 || n == 0 {
@@ -70,28 +66,11 @@ func (c *Conn) pullBuffer(f *flow.Flow) {
 		c.pullNothing(f, err)
 		return
 	}
-	end := c.arrived(n, len(buf.Bytes()))
-	f.Send(flow.Chunk{Bytes: buf.Bytes()[:n], Owner: buf}, end)
-}
-
-// pullPacked is pullBuffer for a connection whose reads are small.
-func (c *Conn) pullPacked(f *flow.Flow) {
-	room := c.net.room()
-	n, err := c.net.Sys.Read(int(c.fd), room)
-	if err != 0 || n == 0 {
-		c.pullNothing(f, err)
-		return
-	}
-	end := c.arrived(n, len(room))
-	f.Send(flow.Chunk{Bytes: room[:n], Owner: c.net.keep(n)}, end)
-}
-
-// arrived notes a read of n bytes into room for more, and reports whether they are the last.
-func (c *Conn) arrived(n, room int) (end bool) {
-	full := n == room
+	full := n == len(buf.Bytes())
 	c.measure(n, full)
+	end := !full && c.drained()
 	c.clear(wanted)
-	return !full && c.drained()
+	f.Send(flow.Chunk{Bytes: buf.Bytes()[:n], Owner: buf}, end)
 }
 
 // measure adapts the next read to the size of this one.

@@ -18,15 +18,14 @@ const (
 	resetWithinMoving = int64(30e9)
 )
 
-// inspect checks memory after each batch: one buffer or pipe a direction, a small one for a PROXY header, and for the
-// whole loop the one into which the next turn's small reads are packed.
+// inspect checks memory after each batch: one buffer or pipe a direction, and a small one for a PROXY header.
 func (w *World) inspect() {
 	c := w.rig.base()
 	each := 2
 	if w.plan.proxyOut != 0 {
 		each++
 	}
-	if used := c.arena.InUse() + c.pipes.InUse(); used > each*w.rig.active()+1 {
+	if used := c.arena.InUse() + c.pipes.InUse(); used > each*w.rig.active() {
 		w.fault("%d buffers and %d pipes for %d connections", c.arena.InUse(), c.pipes.InUse(), w.rig.active())
 	}
 }
