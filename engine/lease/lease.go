@@ -36,7 +36,6 @@ type Ask struct {
 	From    *Upstream
 	Key     uint64        // for policies that go by a key
 	Connect time.Duration // for each attempt
-	Eager   bool          // bytes will be written as soon as there is a connection
 	Taker   Taker
 }
 
@@ -135,7 +134,7 @@ func (l *Lease) pick() *Backend {
 
 func (l *Lease) dial() syscall.Errno {
 	l.addr = sock.Addr(l.backend.Addr)
-	c, err := l.dialer.net.Dial(&l.addr, l.ask.Eager, l)
+	c, err := l.dialer.net.Dial(&l.addr, l)
 	if err != 0 {
 		return err
 	}

@@ -27,7 +27,7 @@ type slowSys struct {
 	short bool
 }
 
-func (s *slowSys) Dial(to *sock.Addr, eager bool) (int, syscall.Errno) {
+func (s *slowSys) Dial(to *sock.Addr) (int, syscall.Errno) {
 	switch {
 	case s.short:
 		return -1, syscall.EMFILE
@@ -36,7 +36,7 @@ func (s *slowSys) Dial(to *sock.Addr, eager bool) (int, syscall.Errno) {
 		fd, _, err := syscall.RawSyscall(syscall.SYS_TIMERFD_CREATE, monotonic, syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 		return int(fd), err
 	}
-	return s.Kernel.Dial(to, eager)
+	return s.Kernel.Dial(to)
 }
 
 // bench is one running loop with a dialer.

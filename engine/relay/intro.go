@@ -182,7 +182,6 @@ func (t *tunnel) routed(to *Route, ok bool, otherwise record.Reason) {
 	t.need().route = to
 	t.lease = t.relay.dialer.Begin(lease.Ask{
 		From: to.Upstream, Key: t.key(to.Upstream), Connect: to.Connect, Taker: t,
-		Eager: to.Upstream.Proxy != 0 || t.front.HasInput(),
 	})
 }
 

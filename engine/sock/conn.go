@@ -22,8 +22,7 @@ import (
 
 // Owner is told what happens to a connection outside its flows.
 type Owner interface {
-	// Connected is called once, when bytes may move: on the first event of a connection, dialed or accepted. By then
-	// HasInput tells whether the peer has spoken.
+	// Connected is called once, when bytes may move: on the first event of a connection, dialed or accepted.
 	Connected(c *Conn)
 	// Broken is called at most once: the dial failed, or the connection did. Bytes received before may still be read;
 	// reading then ends in the same error. The owner has to close the connection.
@@ -69,9 +68,6 @@ func (c *Conn) Peer() netip.AddrPort { return c.peer }
 
 // Local asks the kernel for the connection's own address.
 func (c *Conn) Local() netip.AddrPort { return c.net.Sys.Local(int(c.fd)) }
-
-// HasInput reports whether there seems to be something to read: bytes, or the peer's end.
-func (c *Conn) HasInput() bool { return c.has(readable) || c.headAt < c.headLen }
 
 // Cause is the first error of the connection, or 0.
 func (c *Conn) Cause() syscall.Errno { return c.cause }

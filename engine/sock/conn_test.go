@@ -90,7 +90,7 @@ func TestAFailedDialIsToldOnce(t *testing.T) {
 	var c *Conn
 	w.call(func() {
 		var errno syscall.Errno
-		c, errno = w.net.Dial(&s.addr, false, o)
+		c, errno = w.net.Dial(&s.addr, o)
 		assert.Equal(t, errno, 0)
 		assert.Equal(t, len(o.broken), 0) // not from inside Dial
 	})
@@ -112,13 +112,13 @@ func TestDialErrorsThatShowAtOnce(t *testing.T) {
 		unix.EINVAL:       {Path: strings.Repeat("x", 200)},
 	} {
 		w.call(func() {
-			c, errno := w.net.Dial(&to, false, newOwner())
+			c, errno := w.net.Dial(&to, newOwner())
 			assert.Equal(t, errno, want)
 			assert.Equal(t, c == nil, true)
 		})
 	}
 	w.call(func() {
-		_, errno := w.net.Dial(&Addr{}, false, newOwner())
+		_, errno := w.net.Dial(&Addr{}, newOwner())
 		assert.Equal(t, errno, unix.EINVAL)
 		assert.Equal(t, w.net.Open(), 0)
 	})
@@ -129,7 +129,7 @@ func TestCloseWhileConnecting(t *testing.T) {
 	w, s, o := newWorld(t, Kernel{}), serve(t, "tcp4"), newOwner()
 	for _, end := range []func(*Conn){(*Conn).Close, (*Conn).Reset} {
 		w.call(func() {
-			c, errno := w.net.Dial(&s.addr, false, o)
+			c, errno := w.net.Dial(&s.addr, o)
 			assert.Equal(t, errno, 0)
 			end(c)
 		})

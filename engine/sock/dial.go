@@ -3,10 +3,9 @@ package sock
 import "syscall"
 
 // Dial begins a connection. The owner hears Connected or Broken later, never from inside Dial; an error that shows
-// at once is returned, and then there is no connection. The owner keeps the deadline. Eager promises that bytes will
-// be written as soon as it is connected; a broken promise costs 200 ms with a server that speaks first.
-func (n *Net) Dial(to *Addr, eager bool, owner Owner) (*Conn, syscall.Errno) {
-	fd, err := n.Sys.Dial(to, eager)
+// at once is returned, and then there is no connection. The owner keeps the deadline.
+func (n *Net) Dial(to *Addr, owner Owner) (*Conn, syscall.Errno) {
+	fd, err := n.Sys.Dial(to)
 	if err != 0 {
 		return nil, err
 	}

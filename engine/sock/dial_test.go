@@ -33,7 +33,7 @@ func TestADialThatMeetsItselfIsRefused(t *testing.T) {
 	w.call(func() {
 		w.net.Ephemeral = s.addr.Addr.Port()
 		var errno syscall.Errno
-		c, errno = w.net.Dial(&s.addr, false, o)
+		c, errno = w.net.Dial(&s.addr, o)
 		assert.Equal(t, errno, 0)
 	})
 	assert.Equal(t, <-o.broken, unix.ECONNREFUSED)

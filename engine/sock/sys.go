@@ -21,9 +21,8 @@ type Sys interface {
 	// AddrPort.
 	Accept(fd int) (conn int, peer netip.AddrPort, err syscall.Errno)
 	// Dial opens a socket and begins to connect it. The outcome is reported by the poller: Writable when connected,
-	// Failed when not. Eager promises bytes as soon as it is connected, so that the last packet of the handshake may
-	// travel with them.
-	Dial(to *Addr, eager bool) (conn int, err syscall.Errno)
+	// Failed when not.
+	Dial(to *Addr) (conn int, err syscall.Errno)
 	// NoDelay sends small segments at once, also while earlier ones are not acknowledged.
 	NoDelay(fd int)
 	// Read reads what has arrived, up to len(p) bytes; Write queues as much of p as there is room for.

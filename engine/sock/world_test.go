@@ -152,7 +152,7 @@ func (s *server) accept(t *testing.T) peer {
 func (w *world) dial(s *server, o *owner) (*Conn, peer) {
 	w.t.Helper()
 	var errno syscall.Errno
-	w.call(func() { _, errno = w.net.Dial(&s.addr, false, o) })
+	w.call(func() { _, errno = w.net.Dial(&s.addr, o) })
 	assert.Equal(w.t, errno, 0)
 	p := s.accept(w.t)
 	return <-o.connected, p

@@ -119,7 +119,7 @@ func (w *World) Accept(fd int) (int, netip.AddrPort, syscall.Errno) {
 func (w *World) NoDelay(fd int) { w.files.socket(fd, "setsockopt") }
 
 // Dial implements sock.Sys.
-func (w *World) Dial(to *sock.Addr, _ bool) (int, syscall.Errno) {
+func (w *World) Dial(to *sock.Addr) (int, syscall.Errno) {
 	w.progress = true
 	if w.files.short {
 		w.cover.hit(DialEMFILE)

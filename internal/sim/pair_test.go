@@ -55,7 +55,7 @@ func (r *pairRig) Accept(c *sock.Conn, gate *sock.Gate) {
 	p.timer.Bind(p)
 	r.w.loop.Start(&p.timer, p.start+int64(pairLife))
 	c.Own(p)
-	back, err := r.net.Dial(&r.w.servers[0].addr, false, p)
+	back, err := r.net.Dial(&r.w.servers[0].addr, p)
 	if err != 0 {
 		p.end(record.ConnectFailed)
 		return
