@@ -1,9 +1,10 @@
 // Package configs is the schema of the one file a user writes, and the strict loader for it.
 //
-// The idea: every setting is one row of a table (tables.go) that gives its key, kind, default, limits and text. The loader,
+// The idea: every setting is one row of a table (tables.go, tables_http.go) that gives its key, kind, default, limits and text. The loader,
 // the defaults, the suggestions and docs/configuration.md all read those rows, so a setting that is undocumented, unchecked or
 // silently ignored cannot exist. This file holds what comes out: plain data for the other rooms, resolved and validated, with
-// the positions that later stages (name lookup, binding) need to complain in the same voice.
+// the positions that later stages (name lookup, binding) need to complain in the same voice. Two rooms below help: tree reads YAML,
+// literal reads single values.
 //
 //	cfg, err := configs.Load("sluice.yaml")   // err is Issues: everything wrong, at once, in file order
 package configs
@@ -11,10 +12,27 @@ package configs
 import (
 	"net/netip"
 	"time"
+
+	"sluice/configs/literal"
+	"sluice/configs/tree"
 )
 
 // A Position is where something was written, 1-based, columns in characters. The zero Position means "not from a file".
-type Position struct{ Line, Column int }
+type Position = tree.Position
+
+// An Address is a TCP or unix socket address. Host is a canonical IP address without brackets, a lower-case name (servers only)
+// or "" (listeners only: every address of the machine).
+type Address = literal.Address
+
+// A Size is a number of bytes. Its String is how a user would write it.
+type Size = literal.Size
+
+// A Part of a template is a literal Text, or the Name of a placeholder; the other field is "".
+type Part = literal.Part
+
+// Template splits a text with placeholders into its parts, in order; an empty text has none. The texts of a Config that are
+// called templates have the placeholders host, path, uri, query, client_ip and scheme only.
+func Template(text string) []Part { return literal.Template(text) }
 
 // A Value is a scalar and where it was written.
 type Value[T any] struct {
@@ -24,6 +42,7 @@ type Value[T any] struct {
 
 // Config is a whole valid configuration. It is never modified after Load returns and may be read from any goroutine.
 // Listeners and Upstreams are in file order; Routes are in file order, followed by one for each listener's own upstream.
+// What is not set has the default that docs/configuration.md names.
 type Config struct {
 	File      string // as given to Load; Quick leaves a description
 	Listeners []Listener
@@ -46,13 +65,15 @@ type Listener struct {
 	Name                string
 	At                  Position // of its name
 	Bind                []Value[Address]
-	Protocol            string // "tcp"
+	Protocol            string // "http" | "tcp"
 	ProxyProtocol       ProxyAccept
-	MaxConnections      int      // 0 = auto: from the fd limit and the memory budget
-	MaxConnectionsPerIP int      // 0 = no limit
-	ClientIP            ClientIP // judged at accept, on the socket's peer
+	TrustedProxies      []netip.Prefix // masked; http: peers whose X-Forwarded-* and Forwarded fields are believed
+	MaxConnections      int            // 0 = auto: from the fd limit and the memory budget
+	MaxConnectionsPerIP int            // 0 = no limit
+	ClientIP            ClientIP       // judged at accept, on the socket's peer
 	Timeouts            ListenerTimeouts
-	Upstream            Value[string] // shorthand; the loader has already made a Route of it
+	Limits              ListenerLimits // http
+	Upstream            Value[string]  // shorthand; the loader has already made a Route of it
 }
 
 // ProxyMode says what a listener does with a PROXY protocol header.
@@ -77,12 +98,26 @@ type ProxyAccept struct {
 	At   Position
 }
 
-// ListenerTimeouts bound the phases of a connection.
+// ListenerTimeouts bound the phases of a connection. Header, Idle, BodyIdle, WriteIdle and MinRate are those of http, Hello and
+// HalfClosed those of tcp. Tunnel bounds tcp connections and, on http listeners, what an Upgrade or CONNECT has opened.
 type ListenerTimeouts struct {
+	Header      time.Duration // for a whole request head, from its first byte
+	Idle        time.Duration // between two requests, and before the first
+	BodyIdle    time.Duration // without a byte of a request body
+	WriteIdle   time.Duration // without a byte of the answer taken by the client
+	MinRate     int64         // bytes per second, of bodies in either direction; 0 = off
 	Hello       time.Duration // for the whole TLS ClientHello
 	ProxyHeader time.Duration // for the whole PROXY protocol header
 	Tunnel      time.Duration // without a byte in either direction
 	HalfClosed  time.Duration // after one side ended, once the answer has begun
+}
+
+// ListenerLimits bound the head of a request on an http listener. URIBytes is never above HeaderBytes.
+type ListenerLimits struct {
+	HeaderBytes Size // the whole head: request line and fields
+	HeaderCount int  // fields
+	URIBytes    Size // the request target
+	At          Position
 }
 
 // ClientIP admits or refuses clients by address: Deny wins, and a non-empty Allow refuses everyone else.
@@ -91,7 +126,9 @@ type ClientIP struct {
 	At          Position
 }
 
-// A Route sends the connections of some listeners that match its SNI and ALPN to an upstream.
+// A Route says what happens to some of what comes in: on tcp listeners to connections, by SNI and ALPN; on http listeners to
+// requests, by host, path and method. All its Listeners speak the same protocol. Exactly one of Upstream, Respond and Redirect
+// is set, and on tcp listeners it is Upstream. From Hosts to Buffer, everything is for http only.
 type Route struct {
 	Name        string   // given, or "route-N" (1-based; "route-N-2" if that is taken), or "@listener" for a listener's own upstream
 	At          Position // of its first key, or of the listener's upstream
@@ -100,14 +137,72 @@ type Route struct {
 	ALPN        []string // nil = any
 	HasSNI      bool     // sni or alpn was written: the ClientHello must be read; SNI is then never empty
 	Passthrough bool
+	Hosts       []string // lower case, without port: a name, "*.suffix" (at least one label before it), or an IP address, IPv6 in brackets; nil = any
+	Paths       []string // "/exact", or "/prefix*": everything that begins with it; nil = any
+	Methods     []string // as written: methods are case-sensitive (RFC 9110, section 9.1); nil = any
 	Upstream    Value[string]
-	ClientIP    ClientIP // judged after the PROXY header and the hello
+	Respond     *Respond
+	Redirect    *Redirect
+	MaxBody     Size     // of a request; 0 = unlimited
+	Upgrade     []string // lower case: protocols that may be switched to; nil = none
+	Connect     bool     // CONNECT may pass
+	Via         bool     // write Via, both ways
+	Forwarded   bool     // write Forwarded (RFC 7239) beside X-Forwarded-*
+	Headers     HeaderRules
+	Rewrite     Rewrite
+	Buffer      Buffer
+	ClientIP    ClientIP // judged after the PROXY header and the hello, or after the head of a request
 	Timeouts    RouteTimeouts
 }
 
-// RouteTimeouts override the upstream's.
+// RouteTimeouts override the upstream's, and bound the wait for its answers.
 type RouteTimeouts struct {
-	Connect time.Duration // 0 = the upstream's
+	Connect   time.Duration // 0 = the upstream's
+	FirstByte time.Duration // http: from the end of the request to the first byte of the answer's head
+	Idle      time.Duration // http: without a byte of the answer, once it has begun
+}
+
+// Respond is an answer that the proxy gives itself.
+type Respond struct {
+	Status  int           // 200-599
+	Body    string        // a Template; "" if Status allows no body
+	Headers []HeaderValue // in file order
+	At      Position
+}
+
+// Redirect sends the client elsewhere. To is a Template for the Location field: a path, or an absolute http or https URI whose
+// beginning no client can choose.
+type Redirect struct {
+	To     string
+	Status int // 301 | 302 | 303 | 307 | 308
+	At     Position
+}
+
+// HeaderRules are the edits of both heads of an exchange.
+type HeaderRules struct {
+	Request, Response HeaderEdits
+}
+
+// HeaderEdits change the fields of one head: Remove first, then Set, then Add, each in file order. None of them is a framing or
+// hop-by-hop field, nor Host in a request; Set names no field twice. Names are compared without regard to case.
+type HeaderEdits struct {
+	Set    []HeaderValue // replaces every field of that name, or adds it
+	Add    []HeaderValue
+	Remove []string
+}
+
+// HeaderValue is a field: a token as written, and a Template without control characters or blanks at its ends.
+type HeaderValue struct{ Name, Value string }
+
+// Rewrite changes a request before it goes to the upstream.
+type Rewrite struct {
+	StripPrefix string // begins with a slash and does not end with one; "" = nothing
+	Host        string // a Template, in which only {host} occurs; "" = as the client sent it
+}
+
+// Buffer says how much of a body is collected before it is passed on; 0 = it is streamed.
+type Buffer struct {
+	Request, Response Size
 }
 
 // An Upstream is a set of servers and the way to choose among them.
@@ -116,9 +211,18 @@ type Upstream struct {
 	At            Position // of its name
 	Servers       []Server // never empty; at least one has a weight above 0
 	Balance       string   // round_robin | least_conn | p2c | random | first | hash | maglev
-	HashOn        string   // client_ip | sni; used by hash and maglev
+	HashOn        string   // client_ip | sni | path | uri | host | header | cookie; used by hash and maglev
+	HashName      string   // of the header or cookie, as written; else ""
+	Protocol      string   // "http1"; without meaning for tcp listeners
 	ProxyProtocol string   // off | v1 | v2: the header sent to the servers
+	Pool          Pool
 	Timeouts      UpstreamTimeouts
+}
+
+// Pool bounds the idle connections kept for later requests.
+type Pool struct {
+	MaxIdle     int // per server, divided over the loops; 0 = no connection is used twice
+	IdleTimeout time.Duration
 }
 
 // A Server is one backend address.
@@ -141,7 +245,7 @@ type Log struct {
 	Access Access
 }
 
-// Access is the access log: one record per connection.
+// Access is the access log: one record per connection of a tcp listener and per request of an http one.
 type Access struct {
 	To     string // "stdout", "stderr", "off", or a file path, which always contains a slash
 	Format string // "json"

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"sluice/configs/tree"
 )
 
 // An Issue is one thing wrong with a configuration, ready to print. The zero At means that no place is to blame.
@@ -138,12 +140,11 @@ func (s *source) issue(at Position, message, hint string) Issue {
 	return i
 }
 
-// A problem is the error of a parser of values: it knows what is wrong and what would be right, but not where.
-type problem struct{ message, hint string }
-
-func (p problem) Error() string { return p.message }
-
-// bad returns a problem with a hint and a formatted message.
-func bad(hint, format string, args ...any) error {
-	return problem{message: fmt.Sprintf(format, args...), hint: hint}
+// issues returns what is wrong with the text of s itself.
+func (s *source) issues(faults []tree.Fault) Issues {
+	var list Issues
+	for _, f := range faults {
+		list = append(list, s.issue(f.At, f.Message, f.Hint))
+	}
+	return list
 }

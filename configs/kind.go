@@ -6,10 +6,11 @@ package configs
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
+
+	"sluice/configs/literal"
 )
 
 // A scalar is a text to be read as a value: variables are expanded, and relative paths in it start at dir.
@@ -28,11 +29,22 @@ type kind[T any] struct {
 }
 
 var (
-	count    = kind[int]{name: "a number", parse: parseCount, compare: cmp.Compare[int]}
-	duration = kind[time.Duration]{name: "a duration", parse: parseDuration, compare: cmp.Compare[time.Duration]}
-	size     = kind[Size]{name: "a size", parse: parseSize, compare: cmp.Compare[Size]}
-	boolean  = kind[bool]{name: "true or false", choices: []string{"true", "false"}, parse: parseBool}
+	count    = kind[int]{name: "a number", parse: plain(literal.Count), compare: cmp.Compare[int]}
+	duration = kind[time.Duration]{name: "a duration", parse: plain(literal.Duration), compare: cmp.Compare[time.Duration]}
+	rate     = kind[int64]{name: "a rate", parse: plain(literal.Rate), compare: cmp.Compare[int64]}
+	size     = kind[Size]{name: "a size", parse: plain(literal.ParseSize), compare: cmp.Compare[Size]}
+	boolean  = kind[bool]{name: "true or false", choices: []string{"true", "false"}, parse: plain(literal.Bool)}
 )
+
+// plain is a parser that needs nothing but the text.
+func plain[T any](parse func(string) (T, error)) func(scalar) (T, error) {
+	return func(s scalar) (T, error) { return parse(s.text) }
+}
+
+// atHome is a parser of a value that may have a path in it.
+func atHome[T any](parse func(text, dir string) (T, error)) func(scalar) (T, error) {
+	return func(s scalar) (T, error) { return parse(s.text, s.dir) }
+}
 
 // between returns k restricted to min..max, both written as a user would. What is out of range is told the range.
 func (k kind[T]) between(min, max string) kind[T] {
@@ -42,10 +54,10 @@ func (k kind[T]) between(min, max string) kind[T] {
 	k.parse = func(s scalar) (T, error) {
 		v, err := parse(s)
 		if err == nil && (k.compare(v, low) < 0 || k.compare(v, high) > 0) {
-			err = bad("", "%s is out of range", s.text)
+			err = literal.Bad("", "%s is out of range", s.text)
 		}
-		if p, ok := err.(problem); ok && p.hint == "" {
-			p.hint = rangeHint(k.limits)
+		if p, ok := err.(literal.Problem); ok && p.Hint == "" {
+			p.Hint = rangeHint(k.limits)
 			err = p
 		}
 		return v, err
@@ -73,11 +85,23 @@ func auto[T any](k kind[T]) kind[T] {
 			return v, nil
 		}
 		v, err = parse(s)
-		if p, ok := err.(problem); ok && p.hint == rangeHint(k.limits) {
-			p.hint += "; auto lets sluice choose"
+		if p, ok := err.(literal.Problem); ok && p.Hint == rangeHint(k.limits) {
+			p.Hint += "; auto lets sluice choose"
 			err = p
 		}
 		return v, err
+	}
+	return k
+}
+
+// zero returns k, whose values have units, with a bare 0.
+func zero[T any](k kind[T]) kind[T] {
+	parse := k.parse
+	k.parse = func(s scalar) (v T, err error) {
+		if s.text == "0" {
+			return v, nil
+		}
+		return parse(s)
 	}
 	return k
 }
@@ -92,13 +116,13 @@ func placed[T any](k kind[T]) kind[Value[T]] {
 
 // choice is one of a few words.
 func choice(words ...string) kind[string] {
-	return kind[string]{name: inWords(words, "or"), choices: words, parse: func(s scalar) (string, error) {
+	return kind[string]{name: literal.InWords(words, "or"), choices: words, parse: func(s scalar) (string, error) {
 		for _, w := range words {
 			if s.text == w {
 				return w, nil
 			}
 		}
-		return "", bad(didYouMean(s.text, words), "%q is not %s", s.text, inWords(words, "or"))
+		return "", literal.Bad(literal.DidYouMean(s.text, words), "%q is not %s", s.text, literal.InWords(words, "or"))
 	}}
 }
 
@@ -121,8 +145,8 @@ func hinted[T any](k kind[T], hint string, words ...string) kind[T] {
 	parse := k.parse
 	k.parse = func(s scalar) (T, error) {
 		v, err := parse(s)
-		if p, ok := err.(problem); ok && slices.Contains(words, s.text) {
-			p.hint = hint
+		if p, ok := err.(literal.Problem); ok && slices.Contains(words, s.text) {
+			p.Hint = hint
 			err = p
 		}
 		return v, err
@@ -137,60 +161,53 @@ var (
 )
 
 // protocol is a choice with a better answer for words that other versions know.
-var protocol = kind[string]{name: "a protocol", choices: []string{"tcp"}, parse: func(s scalar) (string, error) {
-	const hint = "this version serves protocol: tcp"
+var protocol = kind[string]{name: "a protocol", choices: []string{"http", "tcp"}, parse: func(s scalar) (string, error) {
+	const hint = "this version serves protocol: http and protocol: tcp"
 	switch s.text {
-	case "tcp":
+	case "http", "tcp":
 		return s.text, nil
-	case "http", "udp":
-		return "", bad(hint, "protocol %s is not served", s.text)
+	case "udp":
+		return "", literal.Bad(hint, "protocol udp is not served")
+	case "https", "tls":
+		return "", literal.Bad("this version terminates no TLS; protocol: tcp passes it on to servers that do", "protocol %s is not served", s.text)
 	}
-	return "", bad(hint, "%q is not a protocol", s.text)
+	return "", literal.Bad(hint, "%q is not a protocol", s.text)
 }}
 
-// nameMax bounds names: they appear in every log record and as metric labels.
-const nameMax = 64
+// serverProtocol is what is spoken to servers.
+var serverProtocol = hinted(choice("http1"), "this version speaks http1 to servers", "h2", "auto", "http", "http2", "h2c", "https")
 
-// name is what listeners, routes and upstreams are called.
-var name = kind[string]{name: "a name", limits: fmt.Sprintf("at most %d characters", nameMax), parse: func(s scalar) (string, error) {
-	const hint = "letters, digits, '_', '-' and '.' are allowed, and a letter or digit comes first"
-	switch {
-	case s.text == "":
-		return "", bad(hint, "the name is empty")
-	case len(s.text) > nameMax:
-		return "", bad("", "the name is longer than %d characters", nameMax)
-	case strings.ContainsFunc(s.text, notInName) || strings.ContainsRune("_-.", rune(s.text[0])):
-		return "", bad(hint, "%q cannot be a name", s.text)
+// redirectStatus is a choice among numbers: the statuses that send a client elsewhere (RFC 9110, section 15.4).
+var redirectStatus = kind[int]{name: "a status", choices: []string{"301", "302", "303", "307", "308"}, parse: func(s scalar) (int, error) {
+	word, err := choice("301", "302", "303", "307", "308").parse(s)
+	if err != nil {
+		return 0, literal.Bad("301 and 308 are for good, 302 and 307 for now; 307 and 308 keep the method", "%s", err)
 	}
-	return s.text, nil
+	return literal.Count(word)
 }}
 
-func notInName(r rune) bool { return !isLetterOrDigit(r) && r != '_' && r != '-' && r != '.' }
+// The kinds of names and addresses, and of what connections and requests are told apart by.
+var (
+	name          = kind[string]{name: "a name", limits: fmt.Sprintf("at most %d characters", literal.NameMax), parse: plain(literal.Name)}
+	bindAddress   = kind[Address]{name: "an address", limits: `":8080", "127.0.0.1:8080", "[::1]:8080", "unix:/path"`, parse: atHome(literal.Bind)}
+	serverAddress = kind[Address]{name: "an address", limits: `"10.0.0.1:8080", "[::1]:8080", "name:8080", "unix:/path"`, parse: atHome(literal.Server)}
+	prefix        = kind[netip.Prefix]{name: "a CIDR or IP address", parse: plain(literal.Prefix)}
+	sniName       = kind[string]{name: "a host name", limits: `a name, "*.suffix", "*" or ""`, parse: plain(literal.SNI)}
+	alpn          = kind[string]{name: "an ALPN protocol", limits: "1 to 255 bytes", parse: plain(literal.ALPN)}
+	hostName      = kind[string]{name: "a host", limits: `a name, "*.suffix" or an IP address`, parse: plain(literal.Host)}
+	pathMatch     = kind[string]{name: "a path", limits: `"/exact" or "/prefix*"`, parse: plain(literal.PathPattern)}
+	method        = kind[string]{name: "a method", limits: "as in GET", parse: plain(literal.Method)}
+	hashKey       = kind[string]{name: "what to hash", choices: literal.HashKeys, parse: plain(literal.HashKey)}
+)
 
-func isLetterOrDigit(r rune) bool { return 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' }
-
-func parseCount(s scalar) (int, error) {
-	n, err := strconv.ParseUint(s.text, 10, 31)
-	switch {
-	case err == nil:
-		return int(n), nil
-	case isDigits(s.text):
-		return 0, bad("", "%s is too large", s.text)
-	default:
-		return 0, bad("write digits only, as in 100", "%q is not a whole number", s.text)
-	}
-}
-
-func parseBool(s scalar) (bool, error) {
-	switch s.text {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	case "yes", "on", "Yes", "On", "True", "TRUE":
-		return false, bad("write true", "%q is not true or false", s.text)
-	}
-	return false, bad("write true or false", "%q is not true or false", s.text)
-}
-
-func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+// The kinds of what requests and answers are changed to.
+var (
+	upgradable    = kind[string]{name: "the name of a protocol", limits: "as in websocket", parse: plain(literal.Upgrade)}
+	pathPrefix    = kind[string]{name: "the beginning of a path", limits: "as in /v1", parse: plain(literal.StripPrefix)}
+	newHost       = kind[string]{name: "a host", limits: "with or without a port; it may hold {host}", parse: plain(literal.NewHost)}
+	location      = kind[string]{name: "a path or URI", limits: "as in https://new.example.com{uri}", parse: plain(literal.Location)}
+	requestField  = kind[string]{name: "the name of a header field", parse: plain(literal.RequestField)}
+	responseField = kind[string]{name: "the name of a header field", parse: plain(literal.Field)}
+	fieldValue    = kind[string]{name: "a text", parse: plain(literal.FieldValue)}
+	body          = kind[string]{name: "a text", parse: plain(literal.Body)}
+)

@@ -6,29 +6,31 @@ package configs
 import (
 	"fmt"
 	"strings"
+
+	"sluice/configs/literal"
 )
 
 // link resolves the names of c.
 func (l *loader) link(c *Config) {
-	var all []string
-	known := map[string]bool{}
-	for _, li := range c.Listeners {
-		all = append(all, li.Name)
-		known[li.Name] = true
-	}
-	for _, li := range l.aside.Listeners {
-		known[li.Name] = true
-	}
 	nameRoutes(c.Routes)
-	for i := range c.Routes {
-		l.linkRoute(&c.Routes[i], all, known)
-	}
+	l.linkListeners(c)
 	for _, li := range c.Listeners {
 		if li.Upstream.V != "" {
-			c.Routes = append(c.Routes, Route{Name: "@" + li.Name, At: li.Upstream.At, Listeners: []string{li.Name}, Upstream: li.Upstream})
+			r := Route{Name: "@" + li.Name, At: li.Upstream.At, Listeners: []string{li.Name}, Upstream: li.Upstream}
+			routes.fill(&r)
+			c.Routes = append(c.Routes, r)
 		}
 	}
 	l.linkUpstreams(c)
+	for i := range c.Listeners {
+		if limits := &c.Listeners[i].Limits; !l.written(limits.At, "uri_bytes") {
+			limits.URIBytes = min(limits.URIBytes, limits.HeaderBytes)
+		}
+	}
+	for i := range c.Upstreams {
+		u := &c.Upstreams[i]
+		u.HashOn, u.HashName, _ = strings.Cut(u.HashOn, ":")
+	}
 }
 
 // nameRoutes calls the i-th route "route-i", from 1, if the file gives it no name. A name that the file gives to another route
@@ -49,23 +51,6 @@ func nameRoutes(routes []Route) {
 		}
 		routes[i].Name = free
 		taken[free] = true
-	}
-}
-
-// linkRoute completes a route of the file.
-func (l *loader) linkRoute(r *Route, all []string, known map[string]bool) {
-	r.HasSNI = l.written(r.At, "sni") || l.written(r.At, "alpn")
-	if r.HasSNI && !l.written(r.At, "sni") {
-		r.SNI = []string{"*"} // alpn alone: any TLS hello that offers it
-	}
-	if !l.written(r.At, "listeners") {
-		r.Listeners = all
-		return
-	}
-	for j, name := range r.Listeners {
-		if name != "" && !known[name] {
-			l.report(l.at(r.At, "listeners", j), fmt.Sprintf("there is no listener %q", name), hintNames(name, all, "listeners"))
-		}
 	}
 }
 
@@ -91,7 +76,7 @@ func (l *loader) linkUpstreams(c *Config) {
 // hintNames suggests the nearest name, or lists those there are.
 func hintNames(name string, known []string, section string) string {
 	const listed = 10
-	if hint := didYouMean(name, known); hint != "" {
+	if hint := literal.DidYouMean(name, known); hint != "" {
 		return hint
 	}
 	switch n := len(known) - listed; {

@@ -1,28 +1,40 @@
 package configs
 
-// Loading: text → tree (tree.go) → structs, guided by the tables → names resolved (link.go) → rules (validate.go). No stage
+// Loading: text → tree (room tree) → structs, guided by the tables → names resolved (link.go) → rules (validate.go). No stage
 // stops at the first mistake, and none reports what follows from a mistake already reported.
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+
+	"sluice/configs/literal"
+	"sluice/configs/tree"
 )
+
+// A Look finds what the loader does not look for, such as names of servers that do not resolve.
+type Look func(*Config) Issues
 
 // Load reads, resolves and validates the configuration file at path. The error is Issues, with everything that is wrong.
 // Files that the configuration names are read too; addresses are neither looked up nor bound.
-func Load(path string) (*Config, error) {
+//
+// Whoever starts a valid configuration will look at more than the file. So that nothing of that stays hidden behind a slip in
+// the file, looks are called if there is one, with what could be read: a server, an address or an access log that could not be
+// is left out, and there may be none. What they find is reported in its place among the rest. For a valid file they are not called.
+func Load(path string, looks ...Look) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, Issues{{File: path, Message: "the configuration cannot be read: " + plainError(err),
 			Hint: "name another file with -c FILE"}}
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, fileMax+1))
+	text, err := io.ReadAll(io.LimitReader(f, tree.TextMax+1))
 	if err != nil {
 		hint := ""
 		if errors.Is(err, syscall.EISDIR) {
@@ -30,7 +42,7 @@ func Load(path string) (*Config, error) {
 		}
 		return nil, Issues{{File: path, Message: "the configuration cannot be read: " + plainError(err), Hint: hint}}
 	}
-	return Parse(path, text)
+	return load(path, text, looks)
 }
 
 // plainError is err without the operation and path that the message around it already names.
@@ -46,7 +58,9 @@ var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // Parse is Load for a text in hand: tests, fuzzing, generated configurations. The name is used in messages, and relative paths
 // in the text start at its folder. It never panics, whatever src holds.
-func Parse(name string, src []byte) (*Config, error) {
+func Parse(name string, src []byte) (*Config, error) { return load(name, src, nil) }
+
+func load(name string, src []byte, looks []Look) (*Config, error) {
 	text := strings.TrimPrefix(string(src), "\uFEFF") // a byte order mark, as Windows editors leave
 	text = lineEnds.Replace(text)
 	l := &loader{
@@ -57,13 +71,13 @@ func Parse(name string, src []byte) (*Config, error) {
 		marks:  map[mark]Position{},
 		broken: map[Position]bool{},
 	}
-	root, issues := parseTree(l.source, text)
-	if len(issues) > 0 {
-		return nil, issues.sort(name)
+	root, faults := tree.Parse(text)
+	if len(faults) > 0 {
+		return nil, l.source.issues(faults).sort(name)
 	}
 	if root == nil {
 		return nil, Issues{l.source.issue(Position{}, "the configuration is empty",
-			"the smallest useful one has a listener with bind, protocol: tcp and upstream, and an upstream with servers")}
+			"the smallest useful one has a listener with bind and upstream, and an upstream with servers")}
 	}
 	collectKeys(l.keys, "", file.info())
 	c := &Config{File: name, source: l.source}
@@ -71,11 +85,28 @@ func Parse(name string, src []byte) (*Config, error) {
 	readObject(l, file, c, root)
 	l.link(c)
 	l.validate(c)
-	if err := l.failure(); err != nil {
-		return nil, err
+	if l.found > 0 {
+		for _, look := range looks {
+			l.issues = append(l.issues, look(l.readable(c))...)
+		}
+		return nil, l.failure()
 	}
 	c.Warnings = l.warnings.sort(name)
 	return c, nil
+}
+
+// readable returns the parts of c that were read: the rest has the zero value, which nobody has written.
+func (l *loader) readable(c *Config) *Config {
+	part := &Config{File: c.File, Log: c.Log, Runtime: c.Runtime, source: c.source}
+	for _, li := range c.Listeners {
+		li.Bind = slices.DeleteFunc(slices.Clone(li.Bind), func(b Value[Address]) bool { return b.V == Address{} })
+		part.Listeners = append(part.Listeners, li)
+	}
+	for _, u := range c.Upstreams {
+		u.Servers = slices.DeleteFunc(slices.Clone(u.Servers), func(s Server) bool { return s.Address == Address{} })
+		part.Upstreams = append(part.Upstreams, u)
+	}
+	return part
 }
 
 // A loader is the state of one Parse.
@@ -111,11 +142,8 @@ func (l *loader) add(i Issue) {
 	}
 }
 
-// failure returns what was reported, in order, or nil.
-func (l *loader) failure() error {
-	if len(l.issues) == 0 {
-		return nil
-	}
+// failure returns what was reported, in order.
+func (l *loader) failure() Issues {
 	issues := l.issues.sort(l.name)
 	if l.found > issuesMax {
 		issues = append(issues, l.issue(Position{}, fmt.Sprintf("%d more errors are not shown", l.found-issuesMax), ""))
@@ -158,36 +186,36 @@ func (l *loader) written(object Position, key string) bool {
 }
 
 // text returns a scalar with its variables expanded. Anything else is reported.
-func (l *loader) text(n *node, expected string) (string, bool) {
-	if n.kind == nullNode {
-		l.report(n.at, "expected "+expected+", found nothing", "write a value, or remove the key")
+func (l *loader) text(n *tree.Node, expected string) (string, bool) {
+	if n.Kind == tree.Null {
+		l.report(n.At, "expected "+expected+", found nothing", "write a value, or remove the key")
 		return "", false
 	}
-	if n.kind != scalarNode {
+	if n.Kind != tree.Scalar {
 		hint := ""
-		if n.kind == objectNode {
+		if n.Kind == tree.Object {
 			hint = `check the quotes: a text with ": " in it is a mapping unless it is quoted`
 		}
-		l.report(n.at, "expected "+expected+", found "+n.kind.String(), hint)
+		l.report(n.At, "expected "+expected+", found "+n.Kind.String(), hint)
 		return "", false
 	}
-	text, err := expand(n.text, l.env)
+	text, err := literal.Expand(n.Text, l.env)
 	if err != nil {
-		l.report(n.at, err.Error(), hintOf(err))
+		l.report(n.At, err.Error(), literal.HintOf(err))
 		return "", false
 	}
 	return text, true
 }
 
 // parse reads a scalar node as a value of kind k, and reports what is wrong with it.
-func parse[T any](l *loader, k kind[T], n *node) (v T, ok bool) {
+func parse[T any](l *loader, k kind[T], n *tree.Node) (v T, ok bool) {
 	text, ok := l.text(n, k.name)
 	if !ok {
 		return v, false
 	}
-	v, err := k.parse(scalar{text: text, at: n.at, dir: l.dir})
+	v, err := k.parse(scalar{text: text, at: n.At, dir: l.dir})
 	if err != nil {
-		l.report(n.at, err.Error(), hintOf(err))
+		l.report(n.At, err.Error(), literal.HintOf(err))
 		var zero T // half a value must not meet the rules
 		return zero, false
 	}
@@ -195,48 +223,67 @@ func parse[T any](l *loader, k kind[T], n *node) (v T, ok bool) {
 }
 
 // readObject reads the keys of n into s, which holds the defaults.
-func readObject[S any](l *loader, t *table[S], s *S, n *node) {
+func readObject[S any](l *loader, t *table[S], s *S, n *tree.Node) {
 	if t.at != nil {
-		*t.at(s) = n.at
+		*t.at(s) = n.At
 	}
-	if n.kind == scalarNode && t.short != "" {
-		n = &node{kind: objectNode, at: n.at, pairs: []pair{{t.short, n.at, n}}}
+	if n.Kind == tree.Scalar && t.short != "" {
+		n = &tree.Node{Kind: tree.Object, At: n.At, Pairs: []tree.Pair{{Key: t.short, At: n.At, Value: n}}}
 	}
-	if n.kind != objectNode {
-		l.report(n.at, "expected a mapping, found "+n.kind.String(), "the keys here are "+inWords(t.keys(), "and"))
+	if n.Kind != tree.Object {
+		l.report(n.At, "expected a mapping, found "+n.Kind.String(), "the keys here are "+literal.InWords(t.keys(), "and"))
 		return
 	}
 	seen, meant := map[string]Position{}, map[string]bool{}
-	for _, p := range n.pairs {
+	var chosen []tree.Pair // of t.oneOf
+	for _, p := range n.Pairs {
 		again := l.repeated(seen, p)
-		r := t.row(p.key)
+		r := t.row(p.Key)
 		switch {
 		case r == nil && !again:
-			guess := l.unknownKey(t.keys(), p)
+			guess := l.unknownKey(t.keys(), t.later, p)
 			meant[guess] = true // what was meant is not missing as well
 			if r := t.row(guess); r != nil {
-				l.quietly(func() { readAgain(l, t, r, p.value) })
+				l.quietly(func() { readAgain(l, t, r, p.Value) })
 			}
 		case r != nil && again:
 			l.checkCount(p, r.some, r.most)
-			readAgain(l, t, r, p.value)
+			readAgain(l, t, r, p.Value)
 		case r != nil:
-			l.note(n.at, p)
+			if slices.Contains(t.oneOf, p.Key) {
+				chosen = append(chosen, p)
+			}
+			l.note(n.At, p)
 			l.checkCount(p, r.some, r.most)
-			r.to.read(l, s, p.value)
+			r.to.read(l, s, p.Value)
 		}
 	}
 	for _, r := range t.rows {
 		if _, ok := seen[r.key]; r.need && !ok && !meant[r.key] {
-			l.missingKey(n.at, r.key)
+			l.report(n.At, fmt.Sprintf("the key %q is missing", r.key), "")
 		}
+	}
+	l.checkOneOf(n.At, t.oneOf, chosen, meant)
+}
+
+// checkOneOf reports an object that has none, or several, of the keys of which it needs one.
+func (l *loader) checkOneOf(at Position, oneOf []string, chosen []tree.Pair, meant map[string]bool) {
+	if len(oneOf) == 0 {
+		return
+	}
+	if len(chosen) == 0 && !slices.ContainsFunc(oneOf, func(key string) bool { return meant[key] }) {
+		l.report(at, fmt.Sprintf("the key %q is missing", oneOf[0]), "exactly one of "+literal.InWords(oneOf, "and")+" is needed")
+	}
+	for i := 1; i < len(chosen); i++ {
+		l.report(chosen[i].At, fmt.Sprintf("%s does not go with %s at line %d", chosen[i].Key, chosen[0].Key, chosen[0].At.Line),
+			"write exactly one of "+literal.InWords(oneOf, "and"))
 	}
 }
 
 // readAgain reads the value of a key that was written before, or under another name, and reports what is wrong with it. The
 // value itself is set aside, so that rules do not compare a copy with its original. Names in it exist all the same, for those
 // who refer to them.
-func readAgain[S any](l *loader, t *table[S], r *row[S], value *node) {
+func readAgain[S any](l *loader, t *table[S], r *row[S], value *tree.Node) {
 	aside := new(S)
 	t.fill(aside)
 	r.to.read(l, aside, value)
@@ -247,21 +294,21 @@ func readAgain[S any](l *loader, t *table[S], r *row[S], value *node) {
 }
 
 // note keeps where the object at a position has a key and the items of its list.
-func (l *loader) note(object Position, p pair) {
-	l.marks[mark{object, p.key, 0}] = p.value.at
-	for i, item := range itemsOf(p.value) {
-		l.marks[mark{object, p.key, i}] = item.at
+func (l *loader) note(object Position, p tree.Pair) {
+	l.marks[mark{object, p.Key, 0}] = p.Value.At
+	for i, item := range itemsOf(p.Value) {
+		l.marks[mark{object, p.Key, i}] = item.At
 	}
 }
 
 // checkCount reports lists and mappings with too few or too many entries.
-func (l *loader) checkCount(p pair, some bool, most int) {
-	n := len(p.value.items) + len(p.value.pairs)
+func (l *loader) checkCount(p tree.Pair, some bool, most int) {
+	n := len(p.Value.Items) + len(p.Value.Pairs)
 	switch {
-	case some && n == 0 && p.value.kind != scalarNode && p.value.kind != nullNode:
-		l.report(p.value.at, fmt.Sprintf("%s is empty", p.key), "add something, or remove the key")
+	case some && n == 0 && p.Value.Kind != tree.Scalar && p.Value.Kind != tree.Null:
+		l.report(p.Value.At, fmt.Sprintf("%s is empty", p.Key), "add something, or remove the key")
 	case most > 0 && n > most:
-		l.report(p.value.at, fmt.Sprintf("%s has %d entries, and %d are allowed", p.key, n, most), "")
+		l.report(p.Value.At, fmt.Sprintf("%s has %d entries, and %d are allowed", p.Key, n, most), "")
 	}
 }
 
@@ -274,36 +321,33 @@ func (t *table[S]) row(key string) *row[S] {
 	return nil
 }
 
-func (l *loader) missingKey(at Position, key string) {
-	hint := ""
-	if key == "protocol" {
-		hint = "this version serves protocol: tcp"
-	}
-	l.report(at, fmt.Sprintf("the key %q is missing", key), hint)
-}
-
 // repeated reports a key that its mapping has had before.
-func (l *loader) repeated(seen map[string]Position, p pair) bool {
-	first, ok := seen[p.key]
+func (l *loader) repeated(seen map[string]Position, p tree.Pair) bool {
+	first, ok := seen[p.Key]
 	if !ok {
-		seen[p.key] = p.at
+		seen[p.Key] = p.At
 		return false
 	}
-	l.report(p.at, fmt.Sprintf("duplicate key %q", p.key), fmt.Sprintf("it was written at line %d before", first.Line))
+	l.report(p.At, fmt.Sprintf("duplicate key %q", p.Key), fmt.Sprintf("it was written at line %d before", first.Line))
 	return true
 }
 
 // unknownKey reports a key that its mapping does not know, and returns the best guess at what was meant.
-func (l *loader) unknownKey(known []string, p pair) (meant string) {
-	meant, _ = nearest(p.key, known)
-	hint := didYouMean(p.key, known)
-	if hint == "" && len(l.keys[p.key]) > 0 {
-		hint = fmt.Sprintf("%q is a key of %s", p.key, inWords(l.keys[p.key], "and of"))
+func (l *loader) unknownKey(known []string, others map[string]later, p tree.Pair) (meant string) {
+	hint := ""
+	if other, ok := others[p.Key]; ok {
+		meant, hint = other.meant, cmp.Or(other.hint, "this version cannot do that")
+	} else {
+		meant, _ = literal.Nearest(p.Key, known)
+		hint = literal.DidYouMean(p.Key, known)
+	}
+	if hint == "" && len(l.keys[p.Key]) > 0 {
+		hint = fmt.Sprintf("%q is a key of %s", p.Key, literal.InWords(l.keys[p.Key], "and of"))
 	}
 	if hint == "" {
-		hint = "the keys here are " + inWords(known, "and")
+		hint = "the keys here are " + literal.InWords(known, "and")
 	}
-	l.report(p.at, fmt.Sprintf("unknown key %q", p.key), hint)
+	l.report(p.At, fmt.Sprintf("unknown key %q", p.Key), hint)
 	return meant
 }
 

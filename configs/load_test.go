@@ -2,13 +2,17 @@ package configs
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/configs/tree"
 )
 
 // mustParse returns a valid configuration without warnings.
@@ -26,7 +30,7 @@ func mustParse(t *testing.T, src string) *Config {
 
 func TestExamplesLoad(t *testing.T) {
 	files, err := filepath.Glob("examples/*.yaml")
-	if err != nil || len(files) < 4 {
+	if err != nil || len(files) < 6 {
 		t.Fatal(files, err)
 	}
 	for _, f := range files {
@@ -46,12 +50,17 @@ upstreams: {app: {servers: "10.0.0.1:80"}}
 
 func TestDefaults(t *testing.T) {
 	c := mustParse(t, smallest)
-	want := ListenerTimeouts{Hello: 5 * time.Second, ProxyHeader: 3 * time.Second, Tunnel: time.Hour, HalfClosed: 30 * time.Second}
+	want := ListenerTimeouts{Header: 15 * time.Second, Idle: 75 * time.Second, BodyIdle: 30 * time.Second, WriteIdle: 30 * time.Second, MinRate: 1024,
+		Hello: 5 * time.Second, ProxyHeader: 3 * time.Second, Tunnel: time.Hour, HalfClosed: 30 * time.Second}
 	if got := c.Listeners[0].Timeouts; got != want {
 		t.Errorf("listener timeouts %+v", got)
 	}
+	if got := c.Listeners[0].Limits; got != (ListenerLimits{HeaderBytes: 16 << 10, HeaderCount: 128, URIBytes: 8 << 10}) {
+		t.Errorf("listener limits %+v", got)
+	}
 	u := c.Upstreams[0]
-	if u.Balance != "p2c" || u.HashOn != "client_ip" || u.ProxyProtocol != "off" || u.Timeouts.Connect != 3*time.Second {
+	if u.Balance != "p2c" || u.HashOn != "client_ip" || u.ProxyProtocol != "off" || u.Timeouts.Connect != 3*time.Second ||
+		u.Protocol != "http1" || u.HashName != "" || u.Pool != (Pool{MaxIdle: 64, IdleTimeout: 55 * time.Second}) {
 		t.Errorf("upstream %+v", u)
 	}
 	if s := u.Servers[0]; s.Weight != 1 || s.Backup || s.MaxConnections != 0 || s.Address != (Address{Network: "tcp", Host: "10.0.0.1", Port: 80}) {
@@ -64,7 +73,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("runtime %+v", c.Runtime)
 	}
 	r := c.Routes[0]
-	if r.Name != "@web" || r.HasSNI || !reflect.DeepEqual(r.Listeners, []string{"web"}) || r.Upstream.V != "app" || r.At != (Position{2, 59}) {
+	if r.Name != "@web" || r.HasSNI || !reflect.DeepEqual(r.Listeners, []string{"web"}) || r.Upstream.V != "app" || r.At != (Position{Line: 2, Column: 59}) {
 		t.Errorf("route %+v", r)
 	}
 }
@@ -118,13 +127,14 @@ func TestEveryValueArrives(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", what, got, want)
 		}
 	}
-	equal("position of a bind", edge.Bind[1].At, Position{4, 37})
+	equal("position of a bind", edge.Bind[1].At, Position{Line: 4, Column: 37})
 	equal("proxy mode", edge.ProxyProtocol.Mode, ProxyRequired)
 	equal("proxy from", edge.ProxyProtocol.From, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24")})
 	equal("short proxy mode", c.Listeners[1].ProxyProtocol.Mode.String(), "accept")
 	equal("limits", []int{edge.MaxConnections, edge.MaxConnectionsPerIP}, []int{10, 2})
 	equal("allow", edge.ClientIP.Allow, []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32")})
-	equal("timeouts", edge.Timeouts, ListenerTimeouts{time.Second, 90 * time.Second, 2 * time.Hour, 100 * time.Millisecond})
+	equal("timeouts", edge.Timeouts, ListenerTimeouts{Header: 15 * time.Second, Idle: 75 * time.Second, BodyIdle: 30 * time.Second,
+		WriteIdle: 30 * time.Second, MinRate: 1024, Hello: time.Second, ProxyHeader: 90 * time.Second, Tunnel: 2 * time.Hour, HalfClosed: 100 * time.Millisecond})
 
 	r := c.Routes[0]
 	equal("sni", r.SNI, []string{"a.example.com", "*.b.example.com", ""})
@@ -134,11 +144,123 @@ func TestEveryValueArrives(t *testing.T) {
 	equal("alpn alone", []any{c.Routes[1].SNI, c.Routes[1].ALPN, c.Routes[1].HasSNI}, []any{[]string{"*"}, []string{"h2"}, true})
 
 	u := c.Upstreams[0]
-	equal("server", u.Servers[0], Server{Address{"tcp", "db.internal", 5432, ""}, u.Servers[0].At, 7, true, 9})
+	equal("server", u.Servers[0], Server{Address{Network: "tcp", Host: "db.internal", Port: 5432}, u.Servers[0].At, 7, true, 9})
 	equal("unix server", u.Servers[1].Address, Address{Network: "unix", Path: "/run/app.sock"})
 	equal("upstream", []any{u.Balance, u.HashOn, u.ProxyProtocol, u.Timeouts.Connect}, []any{"hash", "sni", "v1", 4 * time.Second})
 	equal("log", c.Log, Log{"debug", Access{"conf/logs/access.json", "json", c.Log.Access.At}})
 	equal("runtime", c.Runtime, Runtime{2, 64 << 20, 0})
+}
+
+// everyHTTPValue has a value other than the default for every key that is for http.
+const everyHTTPValue = `
+listeners:
+  web:
+    bind: ":80"
+    trusted_proxies: ["::ffff:10.0.0.0/104", 192.0.2.1]
+    timeouts: {header: 1s, idle: 2s, body_idle: 3s, write_idle: 4s, min_rate: 0}
+    limits: {header_bytes: 4KiB, header_count: 9}
+    upstream: app
+  db: {bind: ":81", protocol: tcp}
+routes:
+  - hosts: [A.Example.com, "*.B.example.com", "10.0.0.1", "[0::1]", "::2"]
+    paths: [/a/*, /b, "/.*", "/*"]
+    methods: [GET, custom]
+    upstream: app
+    max_body: 1MiB
+    upgrade: [WebSocket, foo]
+    connect: true
+    via: true
+    forwarded: true
+    headers:
+      request: {set: {X-b: "{host}", X-A: ""}, add: {X-C: [c, d], X-E: "{{host} {\"a\"}"}, remove: [X-D, x-e]}
+      response: {set: {Host: h}, remove: Server}
+    rewrite: {strip_prefix: /a/b/, host: "x-{host}:8080"}
+    buffer: {request: 16MiB, response: 1B}
+    timeouts: {connect: 1s, first_byte: 2s, idle: 3s}
+  - {paths: /r, upgrade: off, respond: {status: 404, body: "{uri}\n", headers: {Set-Cookie: [a, b]}}}
+  - {paths: /s, redirect: {to: "{scheme}://{host}:8443{path}?x={query}", status: 303}}
+  - {sni: a.example, upstream: app}
+upstreams:
+  app: {servers: ["http://DB.internal:8080/", "unix:/run/x"], pool: {max_idle: 0, idle_timeout: 1s}}
+  cookies: {servers: "a:1", balance: hash, hash_on: "cookie:Session-ID"}
+`
+
+func TestEveryHTTPValueArrives(t *testing.T) {
+	c, err := Parse("conf/sluice.yaml", []byte(everyHTTPValue))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal := func(what string, got, want any) {
+		t.Helper()
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", what, got, want)
+		}
+	}
+	web, r := c.Listeners[0], c.Routes[0]
+	equal("protocols", []string{web.Protocol, c.Listeners[1].Protocol}, []string{"http", "tcp"})
+	equal("trusted", web.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")})
+	equal("timeouts", web.Timeouts, ListenerTimeouts{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 0,
+		5 * time.Second, 3 * time.Second, time.Hour, 30 * time.Second})
+	equal("limits, the last one by another", web.Limits, ListenerLimits{4 << 10, 9, 4 << 10, web.Limits.At})
+	equal("hosts", r.Hosts, []string{"a.example.com", "*.b.example.com", "10.0.0.1", "[::1]", "[::2]"})
+	equal("paths and methods", [][]string{r.Paths, r.Methods}, [][]string{{"/a/*", "/b", "/.*", "/*"}, {"GET", "custom"}})
+	equal("listeners by default", [][]string{r.Listeners, c.Routes[1].Listeners, c.Routes[3].Listeners}, [][]string{{"web"}, {"web"}, {"db"}})
+	equal("switches", []any{r.MaxBody, r.Upgrade, r.Connect, r.Via, r.Forwarded}, []any{Size(1 << 20), []string{"websocket", "foo"}, true, true, true})
+	equal("request fields", r.Headers.Request, HeaderEdits{
+		Set:    []HeaderValue{{"X-b", "{host}"}, {"X-A", ""}},
+		Add:    []HeaderValue{{"X-C", "c"}, {"X-C", "d"}, {"X-E", `{{host} {"a"}`}},
+		Remove: []string{"X-D", "x-e"},
+	})
+	equal("answer fields", r.Headers.Response, HeaderEdits{Set: []HeaderValue{{"Host", "h"}}, Remove: []string{"Server"}})
+	equal("rewrite", r.Rewrite, Rewrite{"/a/b", "x-{host}:8080"})
+	equal("buffer", r.Buffer, Buffer{16 << 20, 1})
+	equal("route timeouts", r.Timeouts, RouteTimeouts{time.Second, 2 * time.Second, 3 * time.Second})
+	equal("upgrades of the others", [][]string{c.Routes[1].Upgrade, c.Routes[2].Upgrade, c.Routes[4].Upgrade}, [][]string{nil, {"websocket"}, {"websocket"}})
+	equal("respond", *c.Routes[1].Respond, Respond{404, "{uri}\n", []HeaderValue{{"Set-Cookie", "a"}, {"Set-Cookie", "b"}}, c.Routes[1].Respond.At})
+	equal("redirect", *c.Routes[2].Redirect, Redirect{"{scheme}://{host}:8443{path}?x={query}", 303, Position{Line: 27, Column: 27}})
+	equal("server", c.Upstreams[0].Servers[0].Address, Address{Network: "tcp", Host: "db.internal", Port: 8080})
+	equal("pool", c.Upstreams[0].Pool, Pool{0, time.Second})
+	equal("hash", []string{c.Upstreams[1].HashOn, c.Upstreams[1].HashName}, []string{"cookie", "Session-ID"})
+}
+
+// A file of 1 MiB can ask for more combinations of host, path and method than there is memory.
+func TestRoutesThatMatchTooMuchAreRefused(t *testing.T) {
+	var hosts, paths strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&hosts, "h%d,", i)
+		fmt.Fprintf(&paths, "/p%d,", i)
+	}
+	src := "listeners: {a: {bind: \":80\"}}\nroutes: {hosts: [" + hosts.String() + "], paths: [" + paths.String() + "], respond: {}}\n"
+	if _, err := Parse("x.yaml", []byte(src)); err == nil || !strings.Contains(err.Error(), "match more than 262144 combinations") {
+		t.Errorf("%.300v", err)
+	}
+}
+
+func TestLooksSeeWhatCouldBeRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.yaml")
+	src := "listeners: {a: {bind: [\":80\", \"80\"], upstream: app}}\nupstreams: {app: {servers: [\"a\", \"b:1\"]}, more: {servers: \"c:1\", weight: 1}}\n"
+	if err := os.WriteFile(path, []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(path, func(c *Config) (found Issues) {
+		if n := len(c.Listeners[0].Bind); n != 1 {
+			t.Errorf("%d addresses", n)
+		}
+		for _, u := range c.Upstreams {
+			for _, s := range u.Servers {
+				found = append(found, c.Issue(s.At, s.Address.String()+" is seen", ""))
+			}
+		}
+		return found
+	})
+	var got []string
+	for _, i := range err.(Issues) {
+		got = append(got, i.Message)
+	}
+	want := []string{`"80" is not an address: a port needs a colon`, `"a" is not an address`, "b:1 is seen", "c:1 is seen", `unknown key "weight"`}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q", got)
+	}
 }
 
 func TestRouteNamesAreNotTakenTwice(t *testing.T) {
@@ -213,7 +335,7 @@ func TestLoadSaysWhichFileCannotBeRead(t *testing.T) {
 		}
 	}
 	large := filepath.Join(dir, "large.yaml")
-	if err := os.WriteFile(large, make([]byte, fileMax+1), 0o600); err != nil {
+	if err := os.WriteFile(large, make([]byte, tree.TextMax+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Load(large); err == nil || !strings.Contains(err.Error(), "larger than 1MiB") {
@@ -263,15 +385,18 @@ func TestLaterStagesSpeakWithTheSameVoice(t *testing.T) {
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if i := new(Config).Issue(Position{3, 4}, "m", ""); i.Error() != ":3:4: m" {
+	if i := new(Config).Issue(Position{Line: 3, Column: 4}, "m", ""); i.Error() != ":3:4: m" {
 		t.Errorf("without a file: %q", i.Error())
 	}
 }
 
 func TestQuick(t *testing.T) {
-	c, err := Quick(":8080", []string{"a:1", "unix:/run/${x}.sock"})
+	c, err := Quick("http", ":8080", []string{"a:1", "unix:/run/${x}.sock"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if p := c.Listeners[0].Protocol; p != "http" {
+		t.Errorf("protocol %s", p)
 	}
 	if a := c.Upstreams[0].Servers; len(a) != 2 || a[1].Address.Path != "/run/${x}.sock" || c.Routes[0].Upstream.V != c.Upstreams[0].Name {
 		t.Errorf("%+v", c)
@@ -279,18 +404,18 @@ func TestQuick(t *testing.T) {
 	if got := c.Issue(c.Listeners[0].Bind[0].At, ":8080 is in use", "").Error(); got != "(command line): :8080 is in use" {
 		t.Error(got)
 	}
-	_, err = Quick("8080", []string{"a:1", "https://b"})
+	_, err = Quick("tcp", "8080", []string{"a:1", "https://b"})
 	want := "--from: \"8080\" is not an address: a port needs a colon\n  hint: write \":8080\"\n" +
-		"--to: servers with https:// are not supported\n  hint: this version reaches \"host:port\" and \"unix:/path\""
+		"--to: servers with https:// are not supported\n  hint: this version speaks plain HTTP/1.1 to servers; protocol: tcp passes TLS on"
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
-	_, err = Quick(":1", []string{"a:1", "", "b:1"})
+	_, err = Quick("tcp", ":1", []string{"a:1", "", "b:1"})
 	want = "--to: a server is empty\n  hint: remove the comma that has nothing before or after it"
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
-	if _, err := Quick(":1", nil); err == nil {
+	if _, err := Quick("tcp", ":1", nil); err == nil {
 		t.Error("no server is no error")
 	}
 }
@@ -345,12 +470,27 @@ func checkPromises(t *testing.T, c *Config) {
 		}
 	}
 	for _, r := range c.Routes {
-		if len(r.Listeners) == 0 || r.HasSNI != (len(r.SNI) > 0) || !names[r.Upstream.V] || r.Name == "" {
+		if len(r.Listeners) == 0 || r.HasSNI != (len(r.SNI) > 0) || r.Name == "" {
 			t.Errorf("route %+v", r)
+		}
+		actions := 0
+		for _, set := range []bool{r.Upstream.V != "", r.Respond != nil, r.Redirect != nil} {
+			if set {
+				actions++
+			}
+		}
+		if actions != 1 || r.Upstream.V != "" && !names[r.Upstream.V] || r.Timeouts.Idle <= 0 || r.Timeouts.FirstByte <= 0 {
+			t.Errorf("route %+v", r)
+		}
+		for _, name := range r.Listeners {
+			i := slices.IndexFunc(c.Listeners, func(l Listener) bool { return l.Name == name })
+			if http := c.Listeners[i].Protocol == "http"; http && r.HasSNI || !http && (r.Upstream.V == "" || r.Hosts != nil || r.Paths != nil || r.Methods != nil) {
+				t.Errorf("route %+v on listener %+v", r, c.Listeners[i])
+			}
 		}
 	}
 	for _, l := range c.Listeners {
-		if len(l.Bind) == 0 || l.Protocol != "tcp" || l.Timeouts.Hello <= 0 {
+		if len(l.Bind) == 0 || l.Protocol != "tcp" && l.Protocol != "http" || l.Timeouts.Hello <= 0 || l.Limits.URIBytes > l.Limits.HeaderBytes {
 			t.Errorf("listener %+v", l)
 		}
 	}

@@ -2,17 +2,28 @@ package configs
 
 // A table describes one kind of object in the file, and each of its rows one key. A place is the typed end of a row: where in
 // the struct S the value goes, and how. There are five: one scalar, a list of scalars, a nested object, a mapping of named
-// objects, a list of objects; and deny_file, which is a file of scalars.
+// objects, a list of objects. The special ones are in place_more.go.
 //
 // Places are the reason why the loader needs no reflection: a row that names a field of the wrong type does not compile.
 
-import "net/netip"
+import (
+	"sluice/configs/literal"
+	"sluice/configs/tree"
+)
 
 type table[S any] struct {
 	at    func(*S) *Position // nil if nobody needs to know
 	name  func(*S) *string   // where the key of a named object goes
 	short string             // the row that a scalar in place of the object sets; "" = none
 	rows  []row[S]
+	oneOf []string         // keys of which exactly one is written
+	later map[string]later // keys of other versions
+}
+
+// later is a key that is not built: still unknown, but not a slip of the hand.
+type later struct {
+	hint  string // "" = the usual one
+	meant string // the key that is not missing beside it
 }
 
 type row[S any] struct {
@@ -21,8 +32,9 @@ type row[S any] struct {
 	def   string // as a user would write it; "" = none
 	none  string // what the absence of a default means, for the reference
 	need  bool
-	some  bool // an empty list is a mistake
-	most  int  // items or names at most; 0 = as many as fit the file
+	some  bool   // an empty list is a mistake
+	most  int    // items or names at most; 0 = as many as fit the file
+	only  string // the protocol of the listeners for which this means something; "" = all
 	apply change
 	doc   string
 }
@@ -37,9 +49,9 @@ const (
 )
 
 type place[S any] interface {
-	read(l *loader, s *S, n *node) // reports what is wrong; leaves s alone then
-	fill(s *S, def string)         // sets the default; "" for a nested object fills its rows
-	target(s *S) any               // the pointer to the field
+	read(l *loader, s *S, n *tree.Node) // reports what is wrong; leaves s alone then
+	fill(s *S, def string)              // sets the default; "" for a nested object fills its rows
+	target(s *S) any                    // the pointer to the field
 	shape() shape
 }
 
@@ -55,16 +67,16 @@ type shape struct {
 }
 
 type rowInfo struct {
-	key, def, none, doc string
-	need                bool
-	apply               change
-	shape               shape
+	key, def, none, doc, only string
+	need                      bool
+	apply                     change
+	shape                     shape
 }
 
 func (t *table[S]) info() []rowInfo {
 	var rows []rowInfo
 	for _, r := range t.rows {
-		rows = append(rows, rowInfo{r.key, r.def, r.none, r.doc, r.need, r.apply, r.to.shape()})
+		rows = append(rows, rowInfo{r.key, r.def, r.none, r.doc, r.only, r.need, r.apply, r.to.shape()})
 	}
 	return rows
 }
@@ -85,7 +97,7 @@ type onePlace[S, T any] struct {
 	field func(*S) *T
 }
 
-func (p onePlace[S, T]) read(l *loader, s *S, n *node) {
+func (p onePlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 	if v, ok := parse(l, p.kind, n); ok {
 		*p.field(s) = v
 	}
@@ -110,7 +122,7 @@ type listPlace[S, T any] struct {
 	field func(*S) *[]T
 }
 
-func (p listPlace[S, T]) read(l *loader, s *S, n *node) {
+func (p listPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 	for _, item := range itemsOf(n) {
 		v, _ := parse(l, p.kind, item) // a bad item leaves a zero, so that later items keep their number
 		*p.field(s) = append(*p.field(s), v)
@@ -131,9 +143,9 @@ type groupPlace[S, T any] struct {
 	field func(*S) *T
 }
 
-func (p groupPlace[S, T]) read(l *loader, s *S, n *node) { readObject(l, p.table, p.field(s), n) }
-func (p groupPlace[S, T]) fill(s *S, _ string)           { p.table.fill(p.field(s)) }
-func (p groupPlace[S, T]) target(s *S) any               { return p.field(s) }
+func (p groupPlace[S, T]) read(l *loader, s *S, n *tree.Node) { readObject(l, p.table, p.field(s), n) }
+func (p groupPlace[S, T]) fill(s *S, _ string)                { p.table.fill(p.field(s)) }
+func (p groupPlace[S, T]) target(s *S) any                    { return p.field(s) }
 func (p groupPlace[S, T]) shape() shape {
 	return shape{value: "a mapping", short: p.table.short, rows: p.table.info()}
 }
@@ -146,23 +158,23 @@ type namedPlace[S, T any] struct {
 	field func(*S) *[]T
 }
 
-func (p namedPlace[S, T]) read(l *loader, s *S, n *node) {
-	if n.kind != objectNode {
-		l.report(n.at, "expected names with a mapping each, found "+n.kind.String(), "")
+func (p namedPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
+	if n.Kind != tree.Object {
+		l.report(n.At, "expected names with a mapping each, found "+n.Kind.String(), "")
 		return
 	}
 	seen := map[string]Position{}
-	for _, pair := range n.pairs {
+	for _, pair := range n.Pairs {
 		again := l.repeated(seen, pair)
 		var v T
 		p.table.fill(&v)
-		if _, err := name.parse(scalar{text: pair.key}); err != nil {
-			l.report(pair.at, err.Error(), hintOf(err))
+		if _, err := name.parse(scalar{text: pair.Key}); err != nil {
+			l.report(pair.At, err.Error(), literal.HintOf(err))
 		}
-		*p.table.name(&v) = pair.key // even a bad name may be referred to, which is not a second mistake
-		object := *pair.value
-		object.at = pair.at // a named object is where its name is
-		l.sound(object.at, func() { readObject(l, p.table, &v, &object) })
+		*p.table.name(&v) = pair.Key // even a bad name may be referred to, which is not a second mistake
+		object := *pair.Value
+		object.At = pair.At // a named object is where its name is
+		l.sound(object.At, func() { readObject(l, p.table, &v, &object) })
 		if !again {
 			*p.field(s) = append(*p.field(s), v)
 		}
@@ -183,11 +195,11 @@ type itemsPlace[S, T any] struct {
 	field func(*S) *[]T
 }
 
-func (p itemsPlace[S, T]) read(l *loader, s *S, n *node) {
+func (p itemsPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 	for _, item := range itemsOf(n) {
 		var v T
 		p.table.fill(&v)
-		l.sound(item.at, func() { readObject(l, p.table, &v, item) })
+		l.sound(item.At, func() { readObject(l, p.table, &v, item) })
 		*p.field(s) = append(*p.field(s), v)
 	}
 }
@@ -198,36 +210,10 @@ func (p itemsPlace[S, T]) shape() shape {
 	return shape{value: "a mapping", list: true, path: "[]", short: p.table.short, rows: p.table.info()}
 }
 
-// prefixFile is the path of a file whose lines are appended to a list.
-func prefixFile[S any](field func(*S) *[]netip.Prefix) place[S] { return prefixFilePlace[S]{field} }
-
-type prefixFilePlace[S any] struct {
-	field func(*S) *[]netip.Prefix
-}
-
-func (p prefixFilePlace[S]) read(l *loader, s *S, n *node) {
-	path, ok := l.text(n, "the path of a file")
-	if !ok {
-		return
-	}
-	prefixes, issues, err := readPrefixes(joinPath(l.dir, path))
-	if err != nil {
-		l.report(n.at, err.Error(), hintOf(err))
-	}
-	for _, i := range issues {
-		l.add(i)
-	}
-	*p.field(s) = append(*p.field(s), prefixes...)
-}
-
-func (p prefixFilePlace[S]) fill(*S, string) {}
-func (p prefixFilePlace[S]) target(s *S) any { return p.field(s) }
-func (p prefixFilePlace[S]) shape() shape    { return shape{value: "the path of a file"} }
-
 // itemsOf returns the items of a list; anything else is a list of itself.
-func itemsOf(n *node) []*node {
-	if n.kind == listNode {
-		return n.items
+func itemsOf(n *tree.Node) []*tree.Node {
+	if n.Kind == tree.List {
+		return n.Items
 	}
-	return []*node{n}
+	return []*tree.Node{n}
 }

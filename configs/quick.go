@@ -1,24 +1,27 @@
 package configs
 
-// A configuration without a file: `sluice proxy --from :8080 --to a:1,b:2 --tcp`. It is a small generated text, so that it
-// means exactly what a user would have got by writing it.
+// A configuration without a file: `sluice proxy --from :8080 --to a:1,b:2`. It is a small generated text, so that it means
+// exactly what a user would have got by writing it.
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"sluice/configs/literal"
 )
 
-// Quick returns the configuration of one tcp listener at from and one upstream with the servers to, everything else by default.
-// The error is Issues, whose File is the flag to blame; relative unix paths start at the working directory.
-func Quick(from string, to []string) (*Config, error) {
+// Quick returns the configuration of one listener at from that speaks protocol, "http" or "tcp", and one upstream with the servers
+// to, everything else by default. The error is Issues, whose File is the flag to blame; relative unix paths start at the working
+// directory.
+func Quick(protocol, from string, to []string) (*Config, error) {
 	var issues Issues
-	check := func(flag, text string, parse func(scalar) (Address, error)) {
-		if _, err := parse(scalar{text: text, dir: "."}); err != nil {
-			issues = append(issues, Issue{File: flag, Message: err.Error(), Hint: hintOf(err)})
+	check := func(flag, text string, parse func(text, dir string) (Address, error)) {
+		if _, err := parse(text, "."); err != nil {
+			issues = append(issues, Issue{File: flag, Message: err.Error(), Hint: literal.HintOf(err)})
 		}
 	}
-	check("--from", from, parseBind)
+	check("--from", from, literal.Bind)
 	if len(to) == 0 {
 		issues = append(issues, Issue{File: "--to", Message: "there is no server", Hint: "as in --to 10.0.0.1:8080,10.0.0.2:8080"})
 	}
@@ -27,7 +30,7 @@ func Quick(from string, to []string) (*Config, error) {
 			issues = append(issues, Issue{File: "--to", Message: "a server is empty", Hint: "remove the comma that has nothing before or after it"})
 			continue
 		}
-		check("--to", t, parseServer)
+		check("--to", t, literal.Server)
 	}
 	if len(issues) > 0 {
 		return nil, issues
@@ -36,8 +39,8 @@ func Quick(from string, to []string) (*Config, error) {
 	for _, t := range to {
 		servers = append(servers, quote(t))
 	}
-	text := fmt.Sprintf("listeners: {proxy: {bind: %s, protocol: tcp, upstream: servers}}\nupstreams: {servers: {servers: [%s]}}\n",
-		quote(from), strings.Join(servers, ", "))
+	text := fmt.Sprintf("listeners: {proxy: {bind: %s, protocol: %s, upstream: servers}}\nupstreams: {servers: {servers: [%s]}}\n",
+		quote(from), quote(protocol), strings.Join(servers, ", "))
 	c, err := Parse("(command line)", []byte(text))
 	if err == nil {
 		c.source = &source{name: c.File} // later complaints must not quote a text that the user has never seen

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sluice/configs/tree"
 )
 
 const referencePath = "../docs/configuration.md"
@@ -32,9 +34,18 @@ func TestEveryFieldHasARow(t *testing.T) {
 	covers(t, clientIP, "At")
 	covers(t, routeClientIP, "At")
 	covers(t, listenerTimeouts)
+	covers(t, listenerLimits, "At")
 	covers(t, routes, "At", "HasSNI")
+	covers(t, respond, "At")
+	covers(t, redirect, "At")
+	covers(t, headerRules)
+	covers(t, headerEdits(requestField))
+	covers(t, headerEdits(responseField))
+	covers(t, rewrite)
+	covers(t, buffer)
+	covers(t, pool)
 	covers(t, routeTimeouts)
-	covers(t, upstreams, "Name", "At")
+	covers(t, upstreams, "Name", "At", "HashName")
 	covers(t, servers, "At")
 	covers(t, upstreamTimeouts)
 	covers(t, logs)
@@ -90,9 +101,9 @@ func TestFullExampleHasEveryKeyWithItsDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, issues := parseTree(newSource("full.yaml", string(text)), string(text))
-	if len(issues) > 0 {
-		t.Fatal(issues)
+	root, faults := tree.Parse(string(text))
+	if len(faults) > 0 {
+		t.Fatal(faults)
 	}
 	found := map[string][]string{}
 	flatten("", root, file.info(), found)
@@ -108,26 +119,26 @@ func TestFullExampleHasEveryKeyWithItsDefault(t *testing.T) {
 }
 
 // flatten collects the values of a file by the path of their row.
-func flatten(path string, n *node, rows []rowInfo, found map[string][]string) {
-	for _, p := range n.pairs {
-		i := slices.IndexFunc(rows, func(r rowInfo) bool { return r.key == p.key })
+func flatten(path string, n *tree.Node, rows []rowInfo, found map[string][]string) {
+	for _, p := range n.Pairs {
+		i := slices.IndexFunc(rows, func(r rowInfo) bool { return r.key == p.Key })
 		if i < 0 {
 			continue
 		}
-		below := strings.TrimPrefix(path+"."+p.key, ".")
-		found[below] = append(found[below], p.value.text)
+		below := strings.TrimPrefix(path+"."+p.Key, ".")
+		found[below] = append(found[below], p.Value.Text)
 		s := rows[i].shape
 		switch s.path {
 		case ".NAME":
-			for _, named := range p.value.pairs {
-				flatten(below+s.path, named.value, s.rows, found)
+			for _, named := range p.Value.Pairs {
+				flatten(below+s.path, named.Value, s.rows, found)
 			}
 		case "[]":
-			for _, item := range itemsOf(p.value) {
+			for _, item := range itemsOf(p.Value) {
 				flatten(below+s.path, item, s.rows, found)
 			}
 		default:
-			flatten(below, p.value, s.rows, found)
+			flatten(below, p.Value, s.rows, found)
 		}
 	}
 }

@@ -5,39 +5,48 @@ package configs
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
-// Limits on how much there may be. Each address costs a socket for each loop; routes are compared pairwise by SNI × ALPN.
+// Limits on how much there may be. Each address costs a socket for each loop; a route is entered under each of its
+// SNI × ALPN or host × path × method, see matchesMax.
 const (
 	listenersMax = 256
 	bindMax      = 64
 	alpnMax      = 16
+	methodsMax   = 32
+	upgradeMax   = 16
 )
 
 var file = &table[Config]{rows: []row[Config]{
 	{key: "listeners", to: named(listeners, func(c *Config) *[]Listener { return &c.Listeners }), need: true, some: true, most: listenersMax, apply: newSocket,
 		doc: "Where connections come in."},
 	{key: "routes", to: items(routes, func(c *Config) *[]Route { return &c.Routes }), none: "none", apply: newConnections,
-		doc: "Which connections go where. The most specific `sni` wins, then the one with `alpn`; two routes that match the same on one listener are an error."},
+		doc: "What happens to which connections or requests. The order does not matter. On `tcp` listeners the most specific `sni` wins, then the route with `alpn`; on `http` listeners the most specific host, then path, then the route with `methods`. Two routes that match the same on one listener are an error."},
 	{key: "upstreams", to: named(upstreams, func(c *Config) *[]Upstream { return &c.Upstreams }), none: "none", apply: newConnections,
 		doc: "Sets of servers."},
 	{key: "log", to: group(logs, func(c *Config) *Log { return &c.Log }), apply: restart,
 		doc: "What is written about the proxy and its connections."},
 	{key: "runtime", to: group(runtimes, func(c *Config) *Runtime { return &c.Runtime }), apply: restart,
 		doc: "What the process takes from the machine."},
-}}
+}, later: map[string]later{"caches": {}, "admin": {}}}
 
 var listeners = &table[Listener]{
 	at:   func(l *Listener) *Position { return &l.At },
 	name: func(l *Listener) *string { return &l.Name },
+	later: map[string]later{
+		"tls": {hint: "this version terminates no TLS; protocol: tcp and routes with sni pass it on"},
+	},
 	rows: []row[Listener]{
 		{key: "bind", to: list(placed(bindAddress), func(l *Listener) *[]Value[Address] { return &l.Bind }), need: true, some: true, most: bindMax, apply: newSocket,
 			doc: "Addresses to listen on. `:8080` is every IPv4 and IPv6 address of the machine, `0.0.0.0:8080` every IPv4 address, `[::]:8080` every IPv6 address and no IPv4 one. Addresses must not overlap, within a listener or between two. A relative path of a unix socket starts at the folder of this file."},
-		{key: "protocol", to: one(protocol, func(l *Listener) *string { return &l.Protocol }), need: true, apply: newSocket,
-			doc: "What is spoken here. `tcp` passes bytes through untouched, TLS included."},
+		{key: "protocol", to: one(protocol, func(l *Listener) *string { return &l.Protocol }), def: "http", apply: newSocket,
+			doc: "What is spoken here. `http` is HTTP/1.1 and 1.0; `tcp` passes bytes through untouched, TLS included."},
 		{key: "proxy_protocol", to: group(proxyAccept, func(l *Listener) *ProxyAccept { return &l.ProxyProtocol }), apply: newConnections,
 			doc: "Whether clients may, or must, begin with a PROXY protocol header (version 1 or 2). The short form is just the mode."},
+		{key: "trusted_proxies", to: list(prefix, func(l *Listener) *[]netip.Prefix { return &l.TrustedProxies }), none: "nobody", apply: newConnections, only: "http",
+			doc: "The peers whose `X-Forwarded-*` and `Forwarded` are believed. The client is then the last address, from the right, that is none of them. From everybody else these fields are overwritten."},
 		{key: "max_connections", to: one(auto(count.between("1", "10000000")), func(l *Listener) *int { return &l.MaxConnections }), def: "auto", apply: newConnections,
 			doc: "Connections open at once. `auto` derives it from the limit of open files and the memory budget; all listeners with `auto` share that one count. Beyond it, new connections wait in the kernel's backlog."},
 		{key: "max_connections_per_ip", to: one(count.between("0", "10000000"), func(l *Listener) *int { return &l.MaxConnectionsPerIP }), def: "0", apply: newConnections,
@@ -46,8 +55,10 @@ var listeners = &table[Listener]{
 			doc: "Who may connect, judged at accept by the address of the socket's peer, before any byte is read."},
 		{key: "timeouts", to: group(listenerTimeouts, func(l *Listener) *ListenerTimeouts { return &l.Timeouts }), apply: newConnections,
 			doc: "How long each phase of a connection may take."},
+		{key: "limits", to: group(listenerLimits, func(l *Listener) *ListenerLimits { return &l.Limits }), apply: newConnections, only: "http",
+			doc: "How large the head of a request may be."},
 		{key: "upstream", to: one(placed(name), func(l *Listener) *Value[string] { return &l.Upstream }), none: "see `routes`", apply: newConnections,
-			doc: "The name of an upstream for everything that no route takes: short for a route without `sni`. Logs call that route `@` and the listener's name."},
+			doc: "The name of an upstream for everything that no route takes: short for a route that matches everything. Logs call that route `@` and the listener's name."},
 	},
 }
 
@@ -81,56 +92,85 @@ var routeClientIP = &table[ClientIP]{
 			doc: "A file with more of `deny`: one CIDR or address a line, `#` begins a comment."}),
 }
 
-var listenerTimeouts = &table[ListenerTimeouts]{rows: []row[ListenerTimeouts]{
-	{key: "hello", to: one(duration.between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Hello }), def: "5s", apply: newConnections,
+var listenerTimeouts = &table[ListenerTimeouts]{later: map[string]later{"handshake": {}}, rows: []row[ListenerTimeouts]{
+	{key: "header", to: one(duration.between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Header }), def: "15s", apply: newConnections, only: "http",
+		doc: "For the whole head of a request, from its first byte; then 408."},
+	{key: "idle", to: one(duration.between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.Idle }), def: "75s", apply: newConnections, only: "http",
+		doc: "Between two requests, and before the first one."},
+	{key: "body_idle", to: one(duration.between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.BodyIdle }), def: "30s", apply: newConnections, only: "http",
+		doc: "Without a byte of a request's body. There is no deadline for a whole body."},
+	{key: "write_idle", to: one(duration.between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.WriteIdle }), def: "30s", apply: newConnections, only: "http",
+		doc: "While an answer waits for the client to take a byte of it."},
+	{key: "min_rate", to: one(rate.between("0", "1GiB/s"), func(t *ListenerTimeouts) *int64 { return &t.MinRate }), def: "1KiB/s", apply: newConnections, only: "http",
+		doc: "The slowest that a client may send or take a body, after the first seconds. Time in which the server is slow does not count. 0 is no limit."},
+	{key: "hello", to: one(duration.between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Hello }), def: "5s", apply: newConnections, only: "tcp",
 		doc: "For the whole TLS ClientHello, on listeners with routes by `sni` or `alpn`."},
 	{key: "proxy_header", to: one(duration.between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.ProxyHeader }), def: "3s", apply: newConnections,
 		doc: "For the whole PROXY protocol header."},
 	{key: "tunnel", to: one(duration.between("10ms", "8760h"), func(t *ListenerTimeouts) *time.Duration { return &t.Tunnel }), def: "1h", apply: newConnections,
-		doc: "Without a byte in either direction."},
+		doc: "Without a byte in either direction: of a `tcp` connection, or of what an Upgrade or CONNECT has opened."},
 	{key: "half_closed", to: one(duration.between("10ms", "8760h"), func(t *ListenerTimeouts) *time.Duration { return &t.HalfClosed }), def: "30s", apply: newConnections,
 		doc: "Without a byte, after one side has ended. It runs only once the answer has begun, so that a client may send everything, end, and wait for a slow answer."},
 }}
 
 var routes = &table[Route]{
-	at: func(r *Route) *Position { return &r.At },
-	rows: []row[Route]{
+	at:    func(r *Route) *Position { return &r.At },
+	oneOf: []string{"upstream", "respond", "redirect"},
+	later: map[string]later{
+		"files": {hint: "this version serves no files", meant: "upstream"}, "basic_auth": {}, "forward_auth": {}, "max_in_flight": {},
+		"bandwidth": {}, "rate_limit": {}, "compress": {}, "cache": {}, "waf": {}, "retry": {},
+	},
+	rows: slices.Concat([]row[Route]{
 		{key: "name", to: one(name, func(r *Route) *string { return &r.Name }), none: "`route-N`", apply: newConnections,
 			doc: "Shown in logs and metrics. Without it, the route is called `route-N` by its place in the list, from 1, or `route-N-2` if another route is named so."},
-		{key: "listeners", to: list(name, func(r *Route) *[]string { return &r.Listeners }), some: true, none: "every `tcp` listener", apply: newConnections,
-			doc: "Names of the listeners whose connections are matched."},
-		{key: "sni", to: list(sniName, func(r *Route) *[]string { return &r.SNI }), some: true, none: "everything", apply: newConnections,
+		{key: "listeners", to: list(name, func(r *Route) *[]string { return &r.Listeners }), some: true, none: "all that fit", apply: newConnections,
+			doc: "Names of the listeners whose connections or requests are matched. By default, a route with `sni`, `alpn` or `passthrough` is for every `tcp` listener, and any other one for every `http` listener, or for every `tcp` listener in a file without an `http` one."},
+	}, httpMatches, []row[Route]{
+		{key: "sni", to: list(sniName, func(r *Route) *[]string { return &r.SNI }), some: true, none: "everything", apply: newConnections, only: "tcp",
 			doc: "Server names of the TLS ClientHello, which is read but not changed. `*` is any TLS hello, the empty string a hello without a name. A route with neither `sni` nor `alpn` takes everything else, also protocols in which the server speaks first."},
-		{key: "alpn", to: list(alpn, func(r *Route) *[]string { return &r.ALPN }), some: true, most: alpnMax, none: "any", apply: newConnections,
+		{key: "alpn", to: list(alpn, func(r *Route) *[]string { return &r.ALPN }), some: true, most: alpnMax, none: "any", apply: newConnections, only: "tcp",
 			doc: "Protocols offered in the ClientHello; one of them must match."},
-		{key: "passthrough", to: one(boolean, func(r *Route) *bool { return &r.Passthrough }), def: "false", apply: newConnections,
+		{key: "passthrough", to: one(boolean, func(r *Route) *bool { return &r.Passthrough }), def: "false", apply: newConnections, only: "tcp",
 			doc: "Pass TLS on without terminating it. On a `tcp` listener this is always so."},
-		{key: "upstream", to: one(placed(name), func(r *Route) *Value[string] { return &r.Upstream }), need: true, apply: newConnections,
-			doc: "The name of an upstream."},
+		{key: "upstream", to: one(placed(name), func(r *Route) *Value[string] { return &r.Upstream }), none: "one of the three", apply: newConnections,
+			doc: "The name of an upstream. A route has exactly one of `upstream`, `respond` and `redirect`."},
+	}, httpAnswers, []row[Route]{
 		{key: "client_ip", to: group(routeClientIP, func(r *Route) *ClientIP { return &r.ClientIP }), apply: newConnections,
-			doc: "Who may use this route, judged by the client's address after the PROXY header and the ClientHello."},
+			doc: "Who may use this route, judged by the client's address: of the socket, or from the PROXY header, or from `trusted_proxies`. A request that may not is answered 403, a connection is closed."},
 		{key: "timeouts", to: group(routeTimeouts, func(r *Route) *RouteTimeouts { return &r.Timeouts }), apply: newConnections,
-			doc: "Overrides of the upstream's timeouts."},
-	},
+			doc: "How long reaching a server, and waiting for it, may take."},
+	}, httpTreatments),
 }
 
 var routeTimeouts = &table[RouteTimeouts]{rows: []row[RouteTimeouts]{
 	{key: "connect", to: one(duration.between("10ms", "1h"), func(t *RouteTimeouts) *time.Duration { return &t.Connect }), none: "the upstream's", apply: newConnections,
 		doc: "For one attempt to connect to one server."},
+	{key: "first_byte", to: one(duration.between("10ms", "24h"), func(t *RouteTimeouts) *time.Duration { return &t.FirstByte }), def: "60s", apply: newConnections, only: "http",
+		doc: "From the end of the request to the first byte of the answer; then 504."},
+	{key: "idle", to: one(duration.between("10ms", "24h"), func(t *RouteTimeouts) *time.Duration { return &t.Idle }), def: "60s", apply: newConnections, only: "http",
+		doc: "Without a byte of the answer, once it has begun; then the answer is cut."},
 }}
 
 var upstreams = &table[Upstream]{
 	at:   func(u *Upstream) *Position { return &u.At },
 	name: func(u *Upstream) *string { return &u.Name },
+	later: map[string]later{
+		"sticky": {hint: "balance: hash with hash_on: cookie:NAME keeps clients where they are"}, "tls": {hint: "this version speaks plain http1 to servers"},
+		"check": {}, "eject": {}, "max_connections": {hint: "this version has it for each server"}, "queue": {}, "slow_start": {},
+	},
 	rows: []row[Upstream]{
 		{key: "servers", to: items(servers, func(u *Upstream) *[]Server { return &u.Servers }), need: true, some: true, apply: newConnections,
 			doc: "The servers. The short form of a server is just its address."},
 		{key: "balance", to: one(choice("round_robin", "least_conn", "p2c", "random", "first", "hash", "maglev"), func(u *Upstream) *string { return &u.Balance }), def: "p2c", apply: newConnections,
 			doc: "How a server is chosen: in turn by weight, the one with the fewest connections, the better of two random ones, any, the first that works, or by a hash (`hash` and `maglev` keep most clients where they are when servers change)."},
-		{key: "hash_on", to: one(choice("client_ip", "sni"), func(u *Upstream) *string { return &u.HashOn }), def: "client_ip", apply: newConnections,
-			doc: "What `hash` and `maglev` hash."},
+		{key: "hash_on", to: one(hashKey, func(u *Upstream) *string { return &u.HashOn }), def: "client_ip", apply: newConnections,
+			doc: "What `hash` and `maglev` hash. `sni` is for `tcp` listeners; all but `sni` and `client_ip` are for `http` ones. `path` is without the query, `uri` with it. What a request lacks is replaced by the client's address."},
+		{key: "protocol", to: one(serverProtocol, func(u *Upstream) *string { return &u.Protocol }), def: "http1", apply: newConnections,
+			doc: "What an `http` listener speaks to these servers."},
 		{key: "proxy_protocol", to: one(proxyHeader, func(u *Upstream) *string { return &u.ProxyProtocol }), def: "off", apply: newConnections,
-			doc: "The PROXY protocol header sent to servers before the client's bytes."},
+			doc: "The PROXY protocol header sent to servers before the client's bytes. It speaks for one client: an `http` listener then makes a connection for each request."},
+		{key: "pool", to: group(pool, func(u *Upstream) *Pool { return &u.Pool }), apply: newConnections,
+			doc: "Idle connections that `http` listeners keep for later requests."},
 		{key: "timeouts", to: group(upstreamTimeouts, func(u *Upstream) *UpstreamTimeouts { return &u.Timeouts }), apply: newConnections,
 			doc: "How long reaching a server may take."},
 	},
@@ -141,7 +181,7 @@ var servers = &table[Server]{
 	short: "address",
 	rows: []row[Server]{
 		{key: "address", to: one(serverAddress, func(s *Server) *Address { return &s.Address }), need: true, apply: newConnections,
-			doc: "Where the server is. A name is looked up at start; a name with several addresses becomes as many servers, each with this `weight` and these `max_connections`."},
+			doc: "Where the server is; `http://` before it may be written. A name is looked up at start; a name with several addresses becomes as many servers, each with this `weight` and these `max_connections`."},
 		{key: "weight", to: one(count.between("0", "256"), func(s *Server) *int { return &s.Weight }), def: "1", apply: newConnections,
 			doc: "The server's share of new connections relative to the others. 0 takes none."},
 		{key: "backup", to: one(boolean, func(s *Server) *bool { return &s.Backup }), def: "false", apply: newConnections,
@@ -151,7 +191,7 @@ var servers = &table[Server]{
 	},
 }
 
-var upstreamTimeouts = &table[UpstreamTimeouts]{rows: []row[UpstreamTimeouts]{
+var upstreamTimeouts = &table[UpstreamTimeouts]{later: map[string]later{"tls": {}}, rows: []row[UpstreamTimeouts]{
 	{key: "connect", to: one(duration.between("10ms", "1h"), func(t *UpstreamTimeouts) *time.Duration { return &t.Connect }), def: "3s", apply: newConnections,
 		doc: "For one attempt to connect to one server; then another server is tried."},
 }}
@@ -160,7 +200,7 @@ var logs = &table[Log]{rows: []row[Log]{
 	{key: "level", to: one(choice("debug", "info", "warn", "error"), func(l *Log) *string { return &l.Level }), def: "info", apply: restart,
 		doc: "The least important event that is written to stderr."},
 	{key: "access", to: group(access, func(l *Log) *Access { return &l.Access }), apply: restart,
-		doc: "The access log: one record for each connection."},
+		doc: "The access log: one record for each connection of a `tcp` listener, and for each request of an `http` one."},
 }}
 
 var access = &table[Access]{at: func(a *Access) *Position { return &a.At }, rows: []row[Access]{
@@ -170,7 +210,7 @@ var access = &table[Access]{at: func(a *Access) *Position { return &a.At }, rows
 		doc: "One JSON object a line; this version writes no other format."},
 }}
 
-var runtimes = &table[Runtime]{rows: []row[Runtime]{
+var runtimes = &table[Runtime]{later: map[string]later{"workers": {}, "drain_delay": {}, "upgrade_drain": {}, "user": {}, "key_log": {}}, rows: []row[Runtime]{
 	{key: "loops", to: one(auto(count.between("1", "1024")), func(r *Runtime) *int { return &r.Loops }), def: "auto", apply: restart,
 		doc: "Event loops, each on one core. `auto` is one for each core that the process may use."},
 	{key: "memory", to: one(auto(size.between("16MiB", "64TiB")), func(r *Runtime) *Size { return &r.Memory }), def: "auto", apply: restart,

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"sluice/configs/literal"
 )
 
 // validate applies every rule to c.
@@ -15,8 +17,11 @@ func (l *loader) validate(c *Config) {
 	l.checkRouteNames(c)
 	l.checkEqualRoutes(c)
 	l.checkServers(c)
+	l.checkLimits(c)
+	l.checkAnswers(c)
 	l.warnUnused(c)
 	l.warnListeners(c)
+	l.warnWithoutUpstream(c)
 	l.warnHashes(c)
 }
 
@@ -100,71 +105,6 @@ func (l *loader) checkRouteNames(c *Config) {
 	}
 }
 
-// matchKey is one thing that a route takes: two routes that take the same one are equal there.
-type matchKey struct{ listener, sni, alpn string }
-
-// catchAll is the sni of a route without sni and alpn; no pattern can have a blank.
-const catchAll = " "
-
-// checkEqualRoutes reports, once for each route, the first match that an earlier route has too.
-func (l *loader) checkEqualRoutes(c *Config) {
-	seen := map[matchKey]*Route{}
-	for i := range c.Routes {
-		if !l.broken[c.Routes[i].At] {
-			l.claim(seen, &c.Routes[i])
-		}
-	}
-}
-
-// claim enters the matches of r into seen, and reports the first that is taken.
-func (l *loader) claim(seen map[matchKey]*Route, r *Route) {
-	snis, alpns := r.SNI, r.ALPN
-	if !r.HasSNI {
-		snis = []string{catchAll}
-	}
-	if len(alpns) == 0 {
-		alpns = []string{""}
-	}
-	for _, listener := range r.Listeners {
-		for j, sni := range snis {
-			for _, alpn := range alpns {
-				key := matchKey{listener, sni, alpn}
-				if first, ok := seen[key]; ok {
-					l.reportEqual(first, r, key, j)
-					return
-				}
-				seen[key] = r
-			}
-		}
-	}
-}
-
-// reportEqual explains why first and r cannot both exist. The j-th sni of r is the one they share.
-func (l *loader) reportEqual(first, r *Route, key matchKey, j int) {
-	at := l.at(r.At, "sni", j)
-	switch {
-	case first == r:
-		l.report(at, fmt.Sprintf("route %q lists %s twice", r.Name, key), "")
-	case r.Name == "@"+key.listener:
-		l.report(r.At, fmt.Sprintf("listener %q has an upstream, and route %q at line %d:%d takes everything from it too", key.listener, first.Name, first.At.Line, first.At.Column),
-			"remove the upstream, or give the route sni or other listeners")
-	default:
-		l.report(at, fmt.Sprintf("routes %q and %q are equal: both take %s on listener %q", r.Name, first.Name, key, key.listener),
-			fmt.Sprintf("the other one is at %s:%d:%d", l.name, first.At.Line, first.At.Column))
-	}
-}
-
-// String says what k takes.
-func (k matchKey) String() string {
-	if k.sni == catchAll {
-		return "everything"
-	}
-	if k.alpn == "" {
-		return fmt.Sprintf("sni %q", k.sni)
-	}
-	return fmt.Sprintf("sni %q with alpn %q", k.sni, k.alpn)
-}
-
 func (l *loader) checkServers(c *Config) {
 	for _, u := range c.Upstreams {
 		if l.broken[u.At] {
@@ -183,6 +123,25 @@ func (l *loader) checkServers(c *Config) {
 		if !usable {
 			l.report(l.at(u.At, "servers", 0), fmt.Sprintf("upstream %q has no server with a weight above 0", u.Name),
 				"a weight of 0 takes no connections")
+		}
+	}
+}
+
+// checkLimits compares what one table alone cannot.
+func (l *loader) checkLimits(c *Config) {
+	for _, li := range c.Listeners {
+		if at := li.Limits.At; !l.broken[li.At] && li.Limits.URIBytes > li.Limits.HeaderBytes {
+			l.report(l.at(at, "uri_bytes", 0), fmt.Sprintf("uri_bytes %s is more than header_bytes %s", li.Limits.URIBytes, li.Limits.HeaderBytes),
+				"the request line is part of the head")
+		}
+	}
+}
+
+// checkAnswers reports bodies where a status has none (RFC 9110, section 6.4.1).
+func (l *loader) checkAnswers(c *Config) {
+	for _, r := range c.Routes {
+		if a := r.Respond; a != nil && a.Body != "" && (a.Status == 204 || a.Status == 205 || a.Status == 304) {
+			l.report(l.at(a.At, "body", 0), fmt.Sprintf("an answer with status %d has no body", a.Status), "remove it, or write another status")
 		}
 	}
 }
@@ -210,7 +169,12 @@ func (l *loader) warnUnused(c *Config) {
 
 // warnListeners finds rules that no connection of a listener can meet.
 func (l *loader) warnListeners(c *Config) {
+	rows := listeners.info()
 	for _, li := range c.Listeners {
+		other := map[string]string{"http": "tcp", "tcp": "http"}[li.Protocol]
+		for _, k := range l.onlyFor(other, li.At, rows) {
+			l.warn(k.at, fmt.Sprintf("%s has no effect: listener %q is %s", k.key, li.Name, li.Protocol), "")
+		}
 		if p := li.ProxyProtocol; p.Mode == ProxyOff && len(p.From) > 0 {
 			l.warn(l.at(p.At, "from", 0), "from has no effect while mode is off", "write mode: accept or mode: require")
 		}
@@ -225,31 +189,67 @@ func (l *loader) warnListeners(c *Config) {
 	}
 }
 
-// warnHashes finds hash_on without a hash, and hashing by a name that is never read.
-func (l *loader) warnHashes(c *Config) {
-	readsHello := map[string]bool{}
+// hashing says what reaches an upstream: which listeners give it a name or a request to hash.
+type hashing struct {
+	blind    []string // tcp listeners that read no hello
+	tcp      []string // tcp listeners
+	requests []string // http listeners
+}
+
+// hashed returns for each upstream the listeners that lead to it.
+func hashed(c *Config) map[string]*hashing {
+	protocols, readsHello := map[string]string{}, map[string]bool{}
+	for _, li := range c.Listeners {
+		protocols[li.Name] = li.Protocol
+	}
 	for _, r := range c.Routes {
 		for _, name := range r.Listeners {
 			readsHello[name] = readsHello[name] || r.HasSNI
 		}
 	}
-	blind := map[string][]string{} // upstream → listeners that use it without reading a hello
+	found := map[string]*hashing{}
 	for _, r := range c.Routes {
+		h := found[r.Upstream.V]
+		if h == nil {
+			h = &hashing{}
+			found[r.Upstream.V] = h
+		}
 		for _, name := range r.Listeners {
-			if !readsHello[name] {
-				blind[r.Upstream.V] = append(blind[r.Upstream.V], name)
+			switch {
+			case protocols[name] == "http":
+				h.requests = append(h.requests, name)
+			case !readsHello[name]:
+				h.blind = append(h.blind, name)
+				fallthrough
+			default:
+				h.tcp = append(h.tcp, name)
 			}
 		}
 	}
+	return found
+}
+
+// warnHashes finds hash_on without a hash, and hashing by what is never read.
+func (l *loader) warnHashes(c *Config) {
+	found := hashed(c)
 	for _, u := range c.Upstreams {
 		hashes := u.Balance == "hash" || u.Balance == "maglev"
-		at := l.at(u.At, "hash_on", 0)
+		at, h := l.at(u.At, "hash_on", 0), found[u.Name]
 		switch {
 		case !hashes && l.written(u.At, "hash_on"):
 			l.warn(at, fmt.Sprintf("hash_on has no effect with balance: %s", u.Balance), "write balance: hash or balance: maglev")
-		case hashes && u.HashOn == "sni" && len(blind[u.Name]) > 0:
-			l.warn(at, fmt.Sprintf("hash_on: sni has no name to hash on listener %s, where no route has sni", strings.Join(sortedUnique(blind[u.Name]), ", ")),
+		case !hashes || h == nil || u.HashOn == "client_ip":
+		case u.HashOn != "sni" && len(h.tcp) > 0:
+			l.warn(at, fmt.Sprintf("hash_on: %s has no request to hash on listener %s, which is tcp: it hashes the client's address there", u.HashOn, inLine(h.tcp)),
+				"write hash_on: client_ip, or another upstream for tcp")
+		case u.HashOn == "sni" && len(h.requests) > 0:
+			l.warn(at, fmt.Sprintf("hash_on: sni has no name to hash on listener %s, which is http: it hashes the client's address there", inLine(h.requests)),
+				"write hash_on: host, or another upstream for http")
+		case u.HashOn == "sni" && len(h.blind) > 0:
+			l.warn(at, fmt.Sprintf("hash_on: sni has no name to hash on listener %s, where no route has sni", inLine(h.blind)),
 				"write hash_on: client_ip, or route by sni")
 		}
 	}
 }
+
+func inLine(names []string) string { return strings.Join(literal.SortedUnique(names), ", ") }

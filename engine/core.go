@@ -6,13 +6,15 @@ import (
 	"syscall"
 	"time"
 
+	"sluice/engine/exchange"
+	"sluice/engine/h1"
 	"sluice/engine/lease"
 	"sluice/engine/loop"
 	"sluice/engine/observe"
 	"sluice/engine/record"
-	"sluice/engine/relay"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
+	"sluice/engine/upstream"
 	"sluice/pool"
 )
 
@@ -33,8 +35,10 @@ type core struct {
 	net       *sock.Net
 	dialer    *lease.Dialer
 	lines     *observe.Lines
-	relays    []*relay.Relay // by listener
+	origins   *upstream.Origins
+	services  []service // by listener
 	listeners []*sock.Listener
+	reasons   stat.Vector // exchanges that are over, by the reason of their end
 	stats     stat.Block
 
 	flush  loop.Timer // of the access log
@@ -56,8 +60,11 @@ func newCore(index int, e *Engine) (*core, error) {
 	c.net = sock.NewNet(c.loop, sock.Kernel{}, pool.NewArena(0), pipes)
 	c.net.Ephemeral = ephemeralPort()
 	c.dialer = lease.NewDialer(c.net)
-	for _, service := range e.snapshot.services {
-		c.relays = append(c.relays, relay.New(service, c.net, c.dialer, c))
+	backs := h1.NewBacks()
+	c.origins = upstream.NewOrigins(c.net, c.dialer, backs.New)
+	c.reasons = stat.NewVector(record.ReasonCount)
+	for i, p := range e.snapshot.plans {
+		c.services = append(c.services, p.on(c, e.gates[i]))
 	}
 	c.flush.Bind(flusher{c})
 	c.tidy.Bind(tidier{c})
@@ -76,6 +83,21 @@ func (e *Engine) reportPanic(value any, stack []byte) {
 // Conn implements relay.Recorder: one line in the access log.
 func (c *core) Conn(r *record.Conn) {
 	c.lines.Conn(r)
+	c.flushSoon()
+}
+
+// Exchange implements exchange.Recorder: likewise.
+func (c *core) Exchange(x *exchange.Exchange) {
+	r := &x.Record
+	c.reasons.Inc(int(r.Reason))
+	c.stats.Add(stat.BytesUp, r.BytesUp)
+	c.stats.Add(stat.BytesDown, r.BytesDown)
+	c.lines.Exchange(r)
+	c.flushSoon()
+}
+
+// flushSoon starts the clock of lines that wait.
+func (c *core) flushSoon() {
 	if c.lines.Pending() && !c.flush.Running() {
 		c.loop.Start(&c.flush, c.loop.Now()+int64(flushAfter))
 	}
@@ -117,13 +139,24 @@ func (c *core) closeListeners() {
 	c.listeners = nil
 }
 
+// drain lets connections that do nothing go, and calls done for each service that has none left. It runs on the loop.
+func (c *core) drain(done func()) {
+	for _, s := range c.services {
+		if d, ok := s.(drainer); ok {
+			d.Drain()
+		}
+		s.WhenEmpty(done)
+	}
+}
+
 // leave ends every connection, for why, and then the loop, when the last bytes of connections that were reset have
 // arrived or patience is over. It runs on the loop.
 func (c *core) leave(why record.Reason, patience time.Duration) {
 	c.closeListeners()
-	for _, r := range c.relays {
-		r.StopAll(why)
+	for _, s := range c.services {
+		s.StopAll(why)
 	}
+	c.dialer.CloseIdle()
 	c.loop.Cancel(&c.tidy)
 	c.until = c.loop.Now() + int64(patience)
 	c.loop.Start(&c.depart, c.loop.Now()+int64(departTick))

@@ -20,7 +20,6 @@ import (
 	"sluice/configs"
 	"sluice/engine/observe"
 	"sluice/engine/record"
-	"sluice/engine/relay"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
 	"sluice/pool"
@@ -190,11 +189,11 @@ func (e *Engine) listen(index int, c *core) error {
 func (e *Engine) targets(index int, s socket) []sock.Target {
 	if !s.unix {
 		c := e.cores[index]
-		return []sock.Target{{Net: c.net, Acceptor: c.relays[s.listener]}}
+		return []sock.Target{{Net: c.net, Acceptor: c.services[s.listener]}}
 	}
 	var all []sock.Target
 	for _, c := range e.cores {
-		all = append(all, sock.Target{Net: c.net, Acceptor: c.relays[s.listener]})
+		all = append(all, sock.Target{Net: c.net, Acceptor: c.services[s.listener]})
 	}
 	return all
 }
@@ -206,17 +205,13 @@ func (e *Engine) Drain(ctx context.Context) (cut int) {
 	e.sockets.unlink() // at once: a successor may bind there while this one drains
 	// Only now, because a listener that closes may have handed its last connections to other loops.
 	empty := make(chan struct{}, 1)
-	var relays sync.WaitGroup
+	var services sync.WaitGroup
 	for _, c := range e.cores {
-		relays.Add(len(c.relays))
-		c.loop.Post(func() {
-			for _, r := range c.relays {
-				r.WhenEmpty(relays.Done)
-			}
-		})
+		services.Add(len(c.services))
+		c.loop.Post(func() { c.drain(services.Done) })
 	}
 	go func() {
-		relays.Wait()
+		services.Wait()
 		empty <- struct{}{}
 	}()
 	select {
@@ -321,8 +316,9 @@ func (e *Engine) Totals() []any {
 	reasons := stat.NewVector(record.ReasonCount)
 	for _, c := range e.cores {
 		blocks = append(blocks, c.copy())
-		for _, r := range c.relays {
-			reasons = stat.SumVectors(reasons, r.Reasons())
+		reasons = stat.SumVectors(reasons, c.reasons)
+		for _, s := range c.services {
+			reasons = stat.SumVectors(reasons, s.Reasons())
 		}
 	}
 	sum := stat.Sum(blocks...)
@@ -342,5 +338,3 @@ func (e *Engine) Totals() []any {
 
 // Reopen opens the access log again, after its file was rotated away.
 func (e *Engine) Reopen() error { return e.access.Reopen() }
-
-var _ sock.Acceptor = (*relay.Relay)(nil)

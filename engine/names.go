@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/engine/lease"
+	"sluice/engine/observe"
 )
 
 const (
@@ -53,6 +55,25 @@ func lookUpAll(cfg *configs.Config) answers {
 	}
 	all.Wait()
 	return found
+}
+
+// Look is a configs.Look: what Check would find in a file that has other mistakes. Names of servers are looked up, and
+// the access log is looked at.
+func Look(readable *configs.Config) configs.Issues {
+	var issues configs.Issues
+	deps := lease.Deps{Config: readable, Resolver: lookUpAll(readable), Loops: 1}
+	for _, u := range readable.Upstreams {
+		for _, s := range u.Servers {
+			// Alone, so that what else is wrong with the upstream does not matter.
+			s.Weight = 1
+			_, more := lease.Compile(&configs.Upstream{Name: u.Name, At: u.At, Servers: []configs.Server{s}, Balance: "first"}, deps)
+			issues = append(issues, more...)
+		}
+	}
+	if err := observe.Check(readable.Log.Access.To); err != nil {
+		issues = append(issues, explainLog(readable, err))
+	}
+	return issues
 }
 
 // names returns the hosts of cfg that are not addresses, each once.

@@ -75,6 +75,9 @@ func (b *Buffer) Retain() {
 	b.refs++
 }
 
+// Shared reports whether somebody else holds a reference too, and may be reading the bytes.
+func (b *Buffer) Shared() bool { return b.refs > 1 }
+
 // Release gives one reference back; the last one returns the buffer to its arena. One Release too
 // many panics.
 func (b *Buffer) Release() {

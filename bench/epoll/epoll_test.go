@@ -48,6 +48,7 @@ func TestEventsCarryTokensAndEnds(t *testing.T) {
 	if e := one(); !e.Readable || !e.Ended {
 		t.Errorf("after the end: %+v", e)
 	}
+	Yield()
 	if events, err := p.Wait(0); err != nil || len(events) != 0 {
 		t.Errorf("an edge came twice: %v, %v", events, err)
 	}

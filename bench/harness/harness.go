@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +35,7 @@ type Harness struct {
 	Progress func(line string)
 
 	ports ports
+	peak  *report.Peak // found once, when a scenario needs it
 }
 
 // Run measures the scenarios in turn. When the context ends it stops at once and
@@ -68,20 +68,28 @@ func (h *Harness) scenario(ctx context.Context, sc scenarios.Scenario) report.Se
 	var present []*rivals.Proxy
 	var index []int // of present's series
 	for _, p := range h.Proxies {
-		if !slices.Contains(sc.Settings, p.Setting) {
+		if !p.Measured(sc.Settings) {
 			continue
 		}
-		if p.Missing == "" {
+		missing := p.Missing(sc.Protocol)
+		if missing == "" {
 			present, index = append(present, p), append(index, len(section.Series))
 		}
-		section.Series = append(section.Series, report.Series{Proxy: p.Name, Setting: p.Setting, Version: p.Version, Missing: p.Missing})
+		section.Series = append(section.Series, report.Series{Proxy: p.Name, Setting: p.Setting, Version: p.Version, Missing: missing})
+	}
+	if sc.Share > 0 {
+		peak, err := h.findPeak(ctx, sc, present)
+		if err != nil {
+			for _, i := range index {
+				section.Series[i].Missing = "no peak rate to take a share of: " + err.Error()
+			}
+			return section
+		}
+		section.Peak, sc.Load.Rate = peak, peak.Rate*sc.Share
 	}
 	t := h.timing(sc)
 	for round := range t.Rounds {
 		for i, p := range present {
-			if ctx.Err() != nil {
-				return section
-			}
 			got := h.round(ctx, sc, p)
 			if ctx.Err() != nil {
 				return section // cut short: not a number
@@ -103,8 +111,14 @@ func describe(sc scenarios.Scenario, r report.Round) string {
 	for _, m := range sc.Metrics {
 		parts = append(parts, fmt.Sprintf("%.4g %s", m.Of(r.Result), m.Unit))
 	}
+	if s := r.Result.Schedule; s != nil && s.Lag != nil {
+		parts = append(parts, fmt.Sprintf("generator's p99.9 lag %.4g µs", float64(s.Lag.P999)/float64(time.Microsecond)))
+	}
 	if n := r.Result.Failures(); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d ERRORS", n))
+		parts = append(parts, fmt.Sprintf("%d ERRORS %v", n, r.Result.Errors))
+	}
+	if !r.Result.Valid() {
+		parts = append(parts, "INVALID")
 	}
 	return strings.Join(parts, ", ")
 }
@@ -116,13 +130,16 @@ func (h *Harness) round(ctx context.Context, sc scenarios.Scenario, p *rivals.Pr
 		return report.Round{Failed: "no temporary directory: " + err.Error()}
 	}
 	defer os.RemoveAll(dir)
+	// A proxy started by root may have a worker with fewer rights and files to write.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return report.Round{Failed: "no temporary directory: " + err.Error()}
+	}
 	t := h.timing(sc)
 	// Setting up and ending take seconds, whatever is slower hangs.
 	ctx, cancel := context.WithTimeout(ctx, t.Warm+t.Window+time.Minute)
 	defer cancel()
-	result, err := h.measure(ctx, sc, p, dir)
-	got := report.Round{Result: result}
-	if err != nil {
+	var got report.Round
+	if err := h.measure(ctx, run{sc, p, dir}, &got); err != nil {
 		// A path of this machine says nothing to a reader.
 		got.Failed = strings.ReplaceAll(err.Error(), dir, "DIR")
 	}

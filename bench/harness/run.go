@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"time"
 
 	"sluice/bench/load"
 	"sluice/bench/meter"
 	"sluice/bench/origin"
 	"sluice/bench/process"
+	"sluice/bench/report"
 	"sluice/bench/rivals"
 	"sluice/bench/scenarios"
 	"sluice/bench/wire"
@@ -47,30 +49,47 @@ func (p *ports) take() (int, error) {
 	return 0, fmt.Errorf("no free port from %d to %d", firstPort, lastPort)
 }
 
-// measure starts the three processes, lets the generator work and ends them.
-func (h *Harness) measure(ctx context.Context, sc scenarios.Scenario, p *rivals.Proxy, dir string) (*load.Result, error) {
-	stub, origins, err := h.startOrigin(ctx, sc.Origins)
+// run is what one run consists of.
+type run struct {
+	sc    scenarios.Scenario
+	proxy *rivals.Proxy
+	dir   string
+}
+
+// measure starts the three processes, lets the generator work and ends them. A
+// result may come with an error.
+func (h *Harness) measure(ctx context.Context, r run, got *report.Round) error {
+	stub, origins, err := h.startOrigin(ctx, r.sc)
 	if err != nil {
-		return nil, fmt.Errorf("origin: %w", err)
+		return fmt.Errorf("origin: %w", err)
 	}
 	defer stub.Stop()
 	port, err := h.ports.take()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	listen := fmt.Sprintf("127.0.0.1:%d", port)
-	proxy, err := p.Start(rivals.Plan{Dir: dir, Listen: listen, Origins: origins}, h.ProxyCPU)
+	plan := rivals.Plan{Dir: r.dir, Protocol: r.sc.Protocol, Listen: listen, Origins: origins}
+	proxy, err := r.proxy.Start(plan, h.ProxyCPU)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer proxy.Stop()
 	if err := waitReady(ctx, proxy, listen); err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Name, err)
+		return fmt.Errorf("%s: %w", r.proxy.Name, err)
 	}
-	t, opt := h.timing(sc), sc.Load
+	t, opt := h.timing(r.sc), r.sc.Load
 	opt.Target, opt.Warm, opt.Window = listen, t.Warm, t.Window
 	opt.Watch, opt.Origin = meter.Tree(proxy.PID()), []int{stub.PID()}
-	return h.generate(ctx, opt)
+	if got.Result, err = h.generate(ctx, opt); err != nil {
+		return err
+	}
+	// The origin says what it has seen when it is asked to end.
+	stub.CloseInput()
+	if err := readJSON(ctx, stub, &got.Origin); err != nil {
+		return fmt.Errorf("origin: %w", err)
+	}
+	return nil
 }
 
 // role is this executable playing one of the tools. The collector and the
@@ -88,9 +107,9 @@ func (h *Harness) role(name string, options any) (*process.Process, error) {
 }
 
 // startOrigin starts the stub and returns the addresses it serves.
-func (h *Harness) startOrigin(ctx context.Context, n int) (*process.Process, []string, error) {
-	var opt origin.Options
-	for i := range n {
+func (h *Harness) startOrigin(ctx context.Context, sc scenarios.Scenario) (*process.Process, []string, error) {
+	opt := origin.Options{Forwarded: sc.Protocol == rivals.HTTP, Polite: sc.Load.Mode == load.Open}
+	for i := range sc.Origins {
 		opt.Addresses = append(opt.Addresses, fmt.Sprintf("127.0.2.%d", i+1))
 	}
 	stub, err := h.role("origin", opt)
@@ -102,7 +121,7 @@ func (h *Harness) startOrigin(ctx context.Context, n int) (*process.Process, []s
 		stub.Stop()
 		return nil, nil, err
 	}
-	origins := make([]string, n)
+	origins := make([]string, sc.Origins)
 	for i, address := range opt.Addresses {
 		origins[i] = fmt.Sprintf("%s:%d", address, ready.Port)
 	}
@@ -182,13 +201,18 @@ func exchange(ctx context.Context, address string) error {
 	if _, err := c.Write(wire.Request(size)); err != nil {
 		return err
 	}
-	want := wire.Answer(size)
-	got := make([]byte, len(want))
-	if _, err := io.ReadFull(c, got); err != nil {
+	// A proxy may add fields, so this is not a comparison of bytes.
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
 		return err
 	}
-	if string(got) != string(want) {
-		return fmt.Errorf("answers %q", got)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK || len(body) != size || !wire.Match(body, 0) {
+		return fmt.Errorf("answers %s with %q", answer.Status, body)
 	}
 	return nil
 }

@@ -81,16 +81,12 @@ func (k *checker) inspect(head []byte) kind {
 	if !bytes.HasPrefix(code, []byte("200")) {
 		return kindStatus
 	}
-	for line := range bytes.SplitSeq(fields, []byte("\r\n")) {
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		if !bytes.EqualFold(name, []byte("Content-Length")) {
-			continue
-		}
-		length, err := strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
-		if err != nil || length != k.size {
-			return kindLength
-		}
-		return kindNone
+	value, found := wire.Field(fields, "Content-Length")
+	if !found {
+		return kindHead
 	}
-	return kindHead
+	if length, err := strconv.ParseInt(string(value), 10, 64); err != nil || length != k.size {
+		return kindLength
+	}
+	return kindNone
 }

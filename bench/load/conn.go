@@ -12,12 +12,14 @@ import (
 
 // conn is one slot: a connection and its current exchange.
 type conn struct {
-	fd      int   // -1 when closed
-	gen     int32 // the slot's life, to tell stale events
-	ended   bool  // the end of the stream is known: read until it shows
-	unsent  bool  // connecting: the request has not been written
-	waiting bool  // an answer is due
-	since   int64 // when the exchange began; when the slot failed, if closed
+	fd      int    // -1 when closed
+	gen     int32  // the slot's life, to tell stale events
+	ended   bool   // the end of the stream is known: read until it shows
+	rest    []byte // what has not been written of the request
+	waiting bool   // an answer is due
+	since   int64  // when the exchange began, in the mode Open should have; when the slot failed, if closed
+	freed   int64  // Open: when the connection became ready for another exchange
+	listed  bool   // Open: it is in the list of free ones
 	answer  answer
 }
 
@@ -49,17 +51,17 @@ func (g *generator) dial(slot int) {
 	g.write(c)
 }
 
-// send begins the next exchange on an open connection. The time is that of the
-// answer before: one clock reading serves both.
-func (g *generator) send(c *conn) {
-	c.since = g.now
+// send begins the next exchange on an open connection, as of the given time: in
+// a closed loop that of the answer before, one clock reading serves both.
+func (g *generator) send(c *conn, since int64) {
+	c.since = since
 	g.expect(c)
 	g.write(c)
 }
 
 // expect prepares the slot for a request and its answer.
 func (g *generator) expect(c *conn) {
-	c.unsent, c.waiting = true, true
+	c.rest, c.waiting = g.request, true
 	c.answer.reset()
 	g.pending++
 }
@@ -72,19 +74,23 @@ func (g *generator) settle(c *conn) {
 	}
 }
 
-// write sends the request; EAGAIN means the connect is still under way.
+// write sends what it can of the request; EAGAIN means that the connect is still
+// under way or the socket full.
 func (g *generator) write(c *conn) {
-	n, errno := epoll.Write(c.fd, g.request)
-	switch {
-	case errno == syscall.EAGAIN:
-	case errno == syscall.ECONNREFUSED, errno == syscall.ETIMEDOUT, errno == syscall.EHOSTUNREACH:
-		g.fail(c, kindConnect)
-	case errno != 0:
-		g.fail(c, kindReset)
-	case n != len(g.request):
-		g.fail(c, kindShort)
-	default:
-		c.unsent = false
+	for len(c.rest) > 0 {
+		n, errno := epoll.Write(c.fd, c.rest)
+		switch errno {
+		case 0:
+			c.rest = c.rest[n:]
+		case syscall.EAGAIN:
+			return
+		case syscall.ECONNREFUSED, syscall.ETIMEDOUT, syscall.EHOSTUNREACH:
+			g.fail(c, kindConnect)
+			return
+		default:
+			g.fail(c, kindReset)
+			return
+		}
 	}
 }
 
@@ -94,7 +100,7 @@ func (g *generator) event(e epoll.Event) {
 		return
 	}
 	c.ended = c.ended || e.Ended
-	if c.unsent && (e.Writable || e.Ended) {
+	if len(c.rest) > 0 && (e.Writable || e.Ended) {
 		g.write(c)
 	}
 	if e.Readable && c.fd >= 0 {
@@ -122,6 +128,10 @@ func (g *generator) receive(slot int, c *conn) {
 		}
 		g.bytes += c.answer.offset - before
 		more := n == len(g.buf) || c.ended
+		if done && len(c.rest) > 0 {
+			g.fail(c, kindEarly)
+			return
+		}
 		if done {
 			g.complete(slot, c)
 		}
@@ -134,7 +144,7 @@ func (g *generator) receive(slot int, c *conn) {
 // judge names what is wrong with a read before its bytes are looked at.
 func (g *generator) judge(c *conn, n int, errno syscall.Errno) kind {
 	switch {
-	case c.unsent && errno != 0:
+	case len(c.rest) == len(g.request) && errno != 0:
 		return kindConnect
 	case errno != 0:
 		return kindReset
@@ -148,20 +158,24 @@ func (g *generator) judge(c *conn, n int, errno syscall.Errno) kind {
 
 // complete counts an answer and goes on as the mode says.
 func (g *generator) complete(slot int, c *conn) {
-	began := c.since
-	// A value out of the histogram's bounds cannot occur: the sweep ends an
-	// exchange long before a minute, and RecordValue clamps from below.
-	_ = g.hist.RecordValue(max(g.clock()-began, histMin))
+	g.clock()
+	if c.since >= g.from && c.since < g.until {
+		// A value out of the histogram's bounds cannot occur: the sweep ends an
+		// exchange long before a minute.
+		_ = g.hist.RecordValue(max(g.now-c.since, histMin))
+	}
 	g.answers++
 	g.settle(c)
 	switch g.opt.Mode {
 	case Keep:
-		g.send(c)
+		g.send(c, g.now)
 	case Churn:
 		g.release(c)
 		g.dial(slot)
 	case Hold:
 		g.idle++
+	case Open:
+		g.lend(int32(slot))
 	}
 }
 
@@ -180,12 +194,12 @@ func (g *generator) release(c *conn) {
 	if c.fd >= 0 {
 		_ = unix.Close(c.fd)
 	}
-	c.fd, c.unsent = -1, false
+	c.fd, c.rest = -1, nil
 	g.settle(c)
 }
 
 // sweep fails exchanges that take too long and dials again where one failed.
-// In the mode Hold a failure is final: the tunnel is missing from the count.
+// In the mode Hold a failure is final: the connection is missing from the count.
 func (g *generator) sweep() {
 	g.sweepAt = g.now + int64(sweepEvery)
 	for slot := range g.conns {

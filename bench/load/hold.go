@@ -6,9 +6,9 @@ import (
 	"sluice/bench/meter"
 )
 
-// hold opens all tunnels, a few at a time, each with one exchange; lets them
-// rest; measures a window in which nothing happens; and finally asks each tunnel
-// for one more answer, because memory saved by losing tunnels is not saved.
+// hold opens all connections, a few at a time, each with one exchange; lets them
+// rest; measures a window in which nothing happens; and finally asks each for
+// one more answer, because memory saved by losing connections is not saved.
 func (g *generator) hold() (*Result, error) {
 	before, err := g.sample(meter.Full)
 	if err != nil {
@@ -39,16 +39,17 @@ func (g *generator) hold() (*Result, error) {
 	r := g.result(first, last)
 	r.Units = float64(held)
 	r.Held = &Held{
-		Tunnels: held, Alive: alive, Wakes: last.proxy.Wakes - first.proxy.Wakes,
+		Connections: held, Alive: alive, Wakes: last.proxy.Wakes - first.proxy.Wakes,
 		MemoryBefore: before.proxy.Memory, MemoryHeld: first.proxy.Memory,
 	}
 	if held == 0 {
-		return r, fmt.Errorf("no tunnel could be opened (errors: %v)", r.Errors)
+		return r, fmt.Errorf("no connection could be opened (errors: %v)", r.Errors)
 	}
 	return r, nil
 }
 
-// fill dials every slot once, holdAtOnce under way at a time.
+// fill dials every slot once, with one exchange each, holdAtOnce under way at a
+// time.
 func (g *generator) fill() error {
 	for opened := 0; ; {
 		for ; opened < len(g.conns) && g.pending < holdAtOnce; opened++ {
@@ -63,7 +64,7 @@ func (g *generator) fill() error {
 	}
 }
 
-// ask sends one more request over each held tunnel and counts the answers.
+// ask sends one more request over each held connection and counts the answers.
 func (g *generator) ask() (alive int, err error) {
 	before := g.answers
 	for asked := 0; ; {
@@ -71,7 +72,7 @@ func (g *generator) ask() (alive int, err error) {
 			if c := &g.conns[asked]; c.fd >= 0 {
 				g.idle--
 				g.clock()
-				g.send(c)
+				g.send(c, g.now)
 			}
 		}
 		if asked == len(g.conns) && g.pending == 0 {

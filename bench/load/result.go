@@ -1,6 +1,7 @@
 package load
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -27,14 +28,15 @@ type Result struct {
 	Others float64 `json:"others_percent"`
 	// Latency is absent when nothing was answered.
 	Latency *Latency `json:"latency,omitempty"`
-	// Held is present for the scenario of idle tunnels only.
-	Held *Held `json:"held,omitempty"`
+	// Held is present for the mode Hold only, Schedule for Open only.
+	Held     *Held     `json:"held,omitempty"`
+	Schedule *Schedule `json:"schedule,omitempty"`
 	// Errors counts by kind what went wrong, warm-up included.
 	Errors map[string]int64 `json:"errors,omitempty"`
 }
 
-// Latency is a closed loop's: from the moment a request is written (or its
-// connection begun) to the last byte of its answer.
+// Latency goes from the moment a request is written (or its connection begun) to
+// the last byte of its answer; in the mode Open, from the moment it is due.
 type Latency struct {
 	P50  time.Duration `json:"p50_ns"`
 	P90  time.Duration `json:"p90_ns"`
@@ -43,17 +45,60 @@ type Latency struct {
 	Max  time.Duration `json:"max_ns"`
 }
 
-// Held is what a number of idle tunnels costs the proxy.
+// Held is what a number of idle connections costs the proxy.
 type Held struct {
-	Tunnels int `json:"tunnels"`
+	Connections int `json:"connections"`
 	// MemoryBefore and MemoryHeld are proportional resident bytes of the proxy
-	// before the first tunnel and after the rest.
+	// before the first connection and after the rest.
 	MemoryBefore int64 `json:"memory_before"`
 	MemoryHeld   int64 `json:"memory_held"`
 	// Wakes counts the proxy's wake-ups in the idle window.
 	Wakes int64 `json:"wakes"`
-	// Alive counts the tunnels that still answered at the end.
+	// Alive counts the connections that still answered at the end.
 	Alive int `json:"alive"`
+}
+
+// Schedule is how well the generator itself did in the mode Open.
+type Schedule struct {
+	// Rate is the average asked for, in requests per second.
+	Rate float64 `json:"rate"`
+	// Sent counts the requests that were due in the window and sent.
+	Sent int64 `json:"sent"`
+	// Lag is how late the generator sent them: from when a request was due and a
+	// connection free for it. It is part of the latency, though no fault of the
+	// proxy's.
+	Lag *Latency `json:"lag,omitempty"`
+}
+
+const (
+	// MaxLag is by how much the generator may be late with one request in a
+	// thousand. The latencies it is part of are several times longer.
+	MaxLag = 250 * time.Microsecond
+	// MaxOthers is how much of the machine, in percent, others may use beside an
+	// open loop. What they take from the cores of proxy or origin is not processor
+	// time of the proxy, but it is latency.
+	MaxOthers = 5.0
+)
+
+// OnSchedule reports whether the generator kept to the schedule, if there was one,
+// and was undisturbed, without which the latencies mean nothing.
+func (r *Result) OnSchedule() bool {
+	s := r.Schedule
+	return s == nil || s.Lag != nil && s.Lag.P999 <= MaxLag && r.Others <= MaxOthers
+}
+
+// Valid reports whether the numbers count: something was done, nothing failed, and
+// a schedule was kept.
+func (r *Result) Valid() bool {
+	return r.Units > 0 && r.Failures() == 0 && r.OnSchedule()
+}
+
+// empty is an error if nothing at all was answered.
+func (r *Result) empty() error {
+	if r.Units > 0 {
+		return nil
+	}
+	return fmt.Errorf("no answers at all (errors: %v)", r.Errors)
 }
 
 // Failures sums the errors of all kinds.
@@ -74,7 +119,8 @@ const (
 	kindReset   kind = "reset"   // RST, or a failed read or write
 	kindEOF     kind = "eof"     // end of stream before the answer was complete
 	kindTimeout kind = "timeout" // no complete answer in time
-	kindShort   kind = "write"   // the request did not fit into the socket
+	kindEarly   kind = "early"   // an answer before the request was written
+	kindUnsent  kind = "unsent"  // no connection became free for it in time
 	kindHead    kind = "head"    // no understandable answer head
 	kindStatus  kind = "status"  // an answer other than 200
 	kindLength  kind = "length"  // another Content-Length than asked for, or bytes beyond it

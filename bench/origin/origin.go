@@ -1,11 +1,12 @@
 // Package origin is the stub server behind the proxies: it answers each request
-// with as many bytes as the request names, as cheaply as it can, so that the
-// machine's time goes to the proxy under test.
+// with as many bytes as the request names, once it has read and checked the
+// request's own body, as cheaply as it can, so that the machine's time goes to
+// the proxy under test.
 //
 // One goroutine, one epoll instance, answers built once per size. A connection
 // is a file descriptor, the rest of the answer being written and at most a
-// partial request. It never closes first: it answers a client's end of stream
-// with its own.
+// partial head. It never closes first, unless a request is not what it should
+// be: it answers a client's end of stream with its own.
 package origin
 
 import (
@@ -24,6 +25,12 @@ type Options struct {
 	// Addresses are IPv4 addresses that all get the same port: a proxy that
 	// connects to several has several times the ephemeral ports to do it from.
 	Addresses []string `json:"addresses"`
+	// Forwarded refuses requests without X-Forwarded-For, so that a proxy cannot
+	// look cheap by leaving it out.
+	Forwarded bool `json:"forwarded,omitempty"`
+	// Polite hands the core over after each event, to a generator on the same core
+	// that has a schedule to keep.
+	Polite bool `json:"polite,omitempty"`
 	// Stop is a descriptor that becomes readable or closed when the origin shall
 	// end: its standard input, so that it ends with its parent. -1 for none.
 	Stop int `json:"-"`
@@ -32,8 +39,12 @@ type Options struct {
 const (
 	// backlog is what the kernel grants by default (net.core.somaxconn).
 	backlog = 4096
-	// readSize holds hundreds of requests; none of ours is near it.
-	readSize = 16 << 10
+	// readSize takes a 64 KiB body in one read; small requests touch only as much
+	// of the buffer as they fill.
+	readSize = 128 << 10
+	// maxPartial bounds requests that wait for their turn or their end; a head of
+	// ours has some hundred bytes.
+	maxPartial = 32 << 10
 	// acceptsPerTurn keeps a burst of connections from starving the others.
 	acceptsPerTurn = 64
 	// stopSlot marks the event of Options.Stop; slots from 0 on are descriptors.
@@ -45,21 +56,36 @@ type conn struct {
 	open    bool
 	ended   bool   // the client's end of stream is known: read until it shows
 	partial []byte // requests not answered yet, the last perhaps incomplete
+	due     []byte // the answer to a request whose body is still coming
+	body    int    // how long that body is, and how much of it has come
+	seen    int
 	out     []byte // what is left of the current answer
+}
+
+// Stats count what an origin has seen since its start.
+type Stats struct {
+	// Connections were accepted: with a pool in the proxy, few.
+	Connections int64 `json:"connections"`
+	// Requests were answered.
+	Requests int64 `json:"requests"`
 }
 
 // Origin is a listening stub server. It belongs to one goroutine.
 type Origin struct {
-	port    int
-	poller  *epoll.Poller
-	accept  map[int32]bool
-	conns   []conn
-	buf     []byte
-	answers map[int][]byte
-	// lastHead and lastAnswer short-cut the usual case that every request is the
-	// same as the one before.
+	port      int
+	forwarded bool
+	polite    bool
+	poller    *epoll.Poller
+	accept    map[int32]bool
+	conns     []conn
+	buf       []byte
+	answers   map[int][]byte
+	stats     Stats
+	// lastHead, lastAnswer and lastBody short-cut the usual case that every request
+	// is the same as the one before.
 	lastHead   []byte
 	lastAnswer []byte
+	lastBody   int
 }
 
 // New opens the listeners; the first address picks the port for the others.
@@ -68,7 +94,10 @@ func New(opt Options) (*Origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Origin{poller: poller, accept: map[int32]bool{}, buf: make([]byte, readSize), answers: map[int][]byte{}}
+	o := &Origin{
+		forwarded: opt.Forwarded, polite: opt.Polite, poller: poller, accept: map[int32]bool{},
+		buf: make([]byte, readSize), answers: map[int][]byte{},
+	}
 	for _, address := range opt.Addresses {
 		if err := o.listen(address); err != nil {
 			o.Close()
@@ -86,6 +115,9 @@ func New(opt Options) (*Origin, error) {
 
 // Port is the TCP port all addresses share.
 func (o *Origin) Port() int { return o.port }
+
+// Stats returns the counts; not while Serve runs.
+func (o *Origin) Stats() Stats { return o.stats }
 
 // Close closes every socket.
 func (o *Origin) Close() {
@@ -148,6 +180,9 @@ func (o *Origin) Serve() error {
 			default:
 				o.serve(int(e.Slot), e)
 			}
+			if o.polite {
+				epoll.Yield()
+			}
 		}
 	}
 }
@@ -165,6 +200,7 @@ func (o *Origin) acceptAll(listener int) {
 			_ = unix.Close(fd)
 			continue
 		}
+		o.stats.Connections++
 		o.conns[fd] = conn{open: true, partial: o.conns[fd].partial[:0]}
 	}
 }
@@ -205,18 +241,20 @@ func (o *Origin) take(fd int, c *conn, b []byte) bool {
 		b = c.partial
 	}
 	for len(c.out) == 0 {
-		end := bytes.Index(b, []byte(wire.HeadEnd))
-		if end < 0 {
-			break
-		}
-		end += len(wire.HeadEnd)
-		if c.out = o.answer(b[:end]); c.out == nil || !o.flush(fd, c) {
+		n, ok := o.next(c, b)
+		if !ok {
 			o.drop(fd)
 			return false
 		}
-		b = b[end:]
+		if n == 0 {
+			break
+		}
+		b = b[n:]
+		if len(c.out) > 0 && !o.flush(fd, c) {
+			return false
+		}
 	}
-	if len(b) > 2*readSize {
+	if len(b) > maxPartial+readSize {
 		o.drop(fd)
 		return false
 	}
@@ -224,22 +262,56 @@ func (o *Origin) take(fd int, c *conn, b []byte) bool {
 	return true
 }
 
-// answer returns the prebuilt answer to a head, nil for one that asks nonsense.
-func (o *Origin) answer(head []byte) []byte {
+// next takes a head, or what there is of the body after it, and sets out when
+// that completes a request. It returns how many bytes it took, 0 if more must
+// come first, and false for a request that is not what it should be.
+func (o *Origin) next(c *conn, b []byte) (n int, ok bool) {
+	if c.due != nil {
+		n = min(len(b), c.body-c.seen)
+		if !wire.Match(b[:n], int64(c.seen)) {
+			return 0, false
+		}
+		c.seen += n
+	} else {
+		end := bytes.Index(b, []byte(wire.HeadEnd))
+		if end < 0 {
+			return 0, len(b) <= maxPartial
+		}
+		n = end + len(wire.HeadEnd)
+		if c.due, c.body = o.answer(b[:n]); c.due == nil {
+			return 0, false
+		}
+		c.seen = 0
+	}
+	if c.seen == c.body {
+		c.out, c.due = c.due, nil
+		o.stats.Requests++
+	}
+	return n, true
+}
+
+// answer returns the prebuilt answer to a head and how many bytes of body it
+// announces; nil for a head that asks nonsense.
+func (o *Origin) answer(head []byte) (answer []byte, body int) {
 	if bytes.Equal(head, o.lastHead) {
-		return o.lastAnswer
+		return o.lastAnswer, o.lastBody
 	}
-	size, ok := wire.Size(head)
+	ask, ok := wire.Parse(head)
 	if !ok {
-		return nil
+		return nil, 0
 	}
-	answer, ok := o.answers[size]
+	if o.forwarded {
+		if value, _ := wire.Field(head, "X-Forwarded-For"); len(value) == 0 {
+			return nil, 0
+		}
+	}
+	answer, ok = o.answers[ask.Size]
 	if !ok {
-		answer = wire.Answer(size)
-		o.answers[size] = answer
+		answer = wire.Answer(ask.Size)
+		o.answers[ask.Size] = answer
 	}
-	o.lastHead, o.lastAnswer = append(o.lastHead[:0], head...), answer
-	return answer
+	o.lastHead, o.lastAnswer, o.lastBody = append(o.lastHead[:0], head...), answer, ask.Body
+	return answer, ask.Body
 }
 
 // flush writes what is left of the answer; false means the connection failed.

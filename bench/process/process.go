@@ -130,6 +130,10 @@ func (p *Process) Err() error {
 	return fmt.Errorf("%w: %s", p.err, p.errors.String())
 }
 
+// CloseInput ends the program's standard input, by which a stub knows that it is
+// no longer needed.
+func (p *Process) CloseInput() { _ = p.in.Close() }
+
 // Stop ends the program and its descendants and returns when it is gone. A
 // descendant is killed only if it is still in the program's process group, in
 // case its id has been given to somebody else in the meantime.

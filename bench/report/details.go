@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/bench/load"
+	"sluice/bench/scenarios"
 )
 
 // section shows the details of a scenario: absolute numbers of everybody.
@@ -12,9 +13,13 @@ func (p *page) section(s *Section) {
 	p.line("## %s\n", s.Name)
 	p.line("%s.\n", s.What)
 	p.metrics(s)
-	if s.Scenario.Load.Mode == load.Hold {
+	switch s.Scenario.Load.Mode {
+	case load.Hold:
 		p.held(s)
-	} else {
+	case load.Open:
+		p.schedule(s)
+		p.pace(s)
+	default:
 		p.pace(s)
 	}
 	for i := range s.Series {
@@ -27,7 +32,7 @@ func (p *page) section(s *Section) {
 }
 
 func (p *page) metrics(s *Section) {
-	p.head("Proxy", "Measure", "Median", "Range", "User / system", "Rounds", "Errors")
+	p.head("Proxy", "Measure", "Median", "Range", "User / system", "Valid rounds", "Errors")
 	for _, m := range s.Scenario.Metrics {
 		for i := range s.Series {
 			one := &s.Series[i]
@@ -41,7 +46,7 @@ func (p *page) metrics(s *Section) {
 				text = "none"
 			}
 			p.row(one.title(), m.Name+", "+m.Unit, number(v.median, v.n), rangeText(v),
-				one.shares(), fmt.Sprint(v.n), text)
+				one.shares(), countText(v.n, len(one.Rounds)), text)
 		}
 	}
 	p.line("")
@@ -65,15 +70,62 @@ func (s *Series) shares() string {
 	return fmt.Sprintf("%.0f / %.0f %%", share, 100-share)
 }
 
-// pace shows rate and latency of a closed loop, and what the tools cost.
+// countText is how many of all; "7" for all of 7.
+func countText(n, all int) string {
+	if n == all {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d of %d", n, all)
+}
+
+// schedule shows what was asked for in an open loop, and how late the generator
+// was itself.
+func (p *page) schedule(s *Section) {
+	if s.Peak == nil {
+		return
+	}
+	p.line("%s reached %s requests per second in a closed loop over %d connections; %s were scheduled.\n",
+		s.Peak.Proxy, number(s.Peak.Rate, 1), scenarios.PeakConnections, number(s.Peak.Rate*s.Scenario.Share, 1))
+	p.head("Proxy", "Sent/s", "Generator's lag, p50 µs", "p99 µs", "p99.9 µs", "max µs", "Kept its schedule")
+	for i := range s.Series {
+		one := &s.Series[i]
+		if one.Missing != "" {
+			continue
+		}
+		lag := func(of func(*load.Latency) time.Duration) string {
+			v := one.all(func(r *load.Result) float64 {
+				if r.Schedule == nil || r.Schedule.Lag == nil {
+					return 0
+				}
+				return microseconds(of(r.Schedule.Lag))
+			})
+			return number(v.median, v.n)
+		}
+		rate := one.values(func(r *load.Result) float64 { return r.Units / r.Wall.Seconds() })
+		p.row(one.title(), number(rate.median, rate.n),
+			lag(func(l *load.Latency) time.Duration { return l.P50 }),
+			lag(func(l *load.Latency) time.Duration { return l.P99 }),
+			lag(func(l *load.Latency) time.Duration { return l.P999 }),
+			lag(func(l *load.Latency) time.Duration { return l.Max }),
+			fmt.Sprintf("%d of %d", len(one.Rounds)-one.late(), len(one.Rounds)))
+	}
+	p.line("")
+}
+
+// pace shows rate and latency, what the tools cost, and how many connections the
+// proxy has made to the origin.
 func (p *page) pace(s *Section) {
-	p.head("Proxy", "Units/s", "Proxy core busy %", "p50 µs", "p90 µs", "p99 µs", "p99.9 µs", "Generator µs/unit", "Origin µs/unit")
+	p.head("Proxy", "Units/s", "Proxy core busy %", "p50 µs", "p90 µs", "p99 µs", "p99.9 µs", "Generator µs/unit", "Origin µs/unit", "Origin connections")
 	for i := range s.Series {
 		one := &s.Series[i]
 		if one.Missing != "" {
 			continue
 		}
 		show := func(of func(*load.Result) float64) string { v := one.values(of); return number(v.median, v.n) }
+		generator := show(func(r *load.Result) float64 { return microseconds(r.Self.Total) / r.Units })
+		if s.Scenario.Load.Mode == load.Open {
+			generator = none // it does not sleep
+		}
 		p.row(one.title(),
 			show(func(r *load.Result) float64 { return r.Units / r.Wall.Seconds() }),
 			show(func(r *load.Result) float64 { return 100 * float64(r.Proxy.Total) / float64(r.Wall) }),
@@ -81,15 +133,16 @@ func (p *page) pace(s *Section) {
 			show(latency(func(l *load.Latency) int64 { return int64(l.P90) })),
 			show(latency(func(l *load.Latency) int64 { return int64(l.P99) })),
 			show(latency(func(l *load.Latency) int64 { return int64(l.P999) })),
-			show(func(r *load.Result) float64 { return microseconds(r.Self.Total) / r.Units }),
-			show(func(r *load.Result) float64 { return microseconds(r.Origin.Total) / r.Units }))
+			generator,
+			show(func(r *load.Result) float64 { return microseconds(r.Origin.Total) / r.Units }),
+			one.connections())
 	}
 	p.line("")
 }
 
-// held shows what stands behind the idle tunnels' numbers.
+// held shows what stands behind the numbers of idle connections.
 func (p *page) held(s *Section) {
-	p.head("Proxy", "Tunnels held", "Alive at the end", "MiB before", "MiB with tunnels", "Wake-ups per second idle")
+	p.head("Proxy", "Connections held", "Alive at the end", "MiB before", "MiB while held", "Wake-ups per second idle")
 	for i := range s.Series {
 		one := &s.Series[i]
 		if one.Missing != "" {
@@ -101,7 +154,7 @@ func (p *page) held(s *Section) {
 		}
 		wakes := one.values(func(r *load.Result) float64 { return float64(r.Held.Wakes) / r.Wall.Seconds() })
 		p.row(one.title(),
-			show(func(h *load.Held) float64 { return float64(h.Tunnels) }),
+			show(func(h *load.Held) float64 { return float64(h.Connections) }),
 			show(func(h *load.Held) float64 { return float64(h.Alive) }),
 			show(func(h *load.Held) float64 { return float64(h.MemoryBefore) / (1 << 20) }),
 			show(func(h *load.Held) float64 { return float64(h.MemoryHeld) / (1 << 20) }),

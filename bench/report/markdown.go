@@ -20,12 +20,7 @@ func (r *Report) Markdown() []byte {
 	p.line("# Benchmarks\n")
 	p.line("Written by the harness in `bench/`; edit that, not this page. `bench/README.md` explains how to read it,")
 	p.line("`bench/results/` has the raw numbers.\n")
-	if r.Interrupted {
-		p.line("**This run was interrupted**; the rows show the rounds that were complete.\n")
-	}
-	if r.Quick {
-		p.line("**This was a quick run**: few short rounds, good for a look, not for quoting.\n")
-	}
+	p.reservations(r)
 	p.verdicts(r)
 	for i := range r.Sections {
 		p.section(&r.Sections[i])
@@ -33,6 +28,27 @@ func (r *Report) Markdown() []byte {
 	p.method(r)
 	p.setting(r)
 	return p.Bytes()
+}
+
+// Summary renders the numbers alone, for a terminal.
+func (r *Report) Summary() []byte {
+	p := &page{}
+	p.reservations(r)
+	p.verdicts(r)
+	for i := range r.Sections {
+		p.section(&r.Sections[i])
+	}
+	return p.Bytes()
+}
+
+// reservations say what kind of run it was, if it was not a full one.
+func (p *page) reservations(r *Report) {
+	if r.Interrupted {
+		p.line("**This run was interrupted**; the rows show the rounds that were complete.\n")
+	}
+	if r.Quick {
+		p.line("**This was a quick run**: few short rounds, good for a look, not for quoting.\n")
+	}
 }
 
 // page is Markdown under construction.
@@ -71,8 +87,8 @@ func (p *page) verdict(s *Section, m scenarios.Metric, peer *Series) {
 	ours := s.find(rivals.Sluice)
 	measure := m.Name + ", " + m.Unit
 	own := number(ours.values(m.Of).median, ours.values(m.Of).n)
-	limit, found := limitFor(m, peer.Proxy)
-	if peer.Proxy == rivals.Sluice {
+	limit, found := limitFor(m, peer)
+	if peer.Proxy == rivals.Sluice && peer.Setting != rivals.Base {
 		if found {
 			value := ours.values(m.Of)
 			p.row(s.Name, measure, own, none, none, none, "≤ "+number(limit, 1), judge(value, limit, ours))
@@ -91,20 +107,19 @@ func (p *page) verdict(s *Section, m scenarios.Metric, peer *Series) {
 	p.row(s.Name, measure, own, peer.title(), number(theirs.median, theirs.n), ratioText(ratio), target, verdict)
 }
 
-// limitFor finds the target against a proxy; sluice stands for the absolute one.
-func limitFor(m scenarios.Metric, proxy string) (float64, bool) {
-	if proxy == rivals.Sluice {
-		proxy = ""
-	}
+// limitFor finds the target against a proxy in its setting; sluice stands for the
+// absolute one, unless it is there to be compared with.
+func limitFor(m scenarios.Metric, s *Series) (float64, bool) {
 	for _, l := range m.Limits {
-		if l.Rival == proxy {
+		if s.Setting != rivals.Base && l.For(s.Proxy, s.Setting) {
 			return l.AtMost, true
 		}
 	}
 	return 0, false
 }
 
-// judge says pass or MISS, and what weakens the saying.
+// judge says pass or MISS, and what weakens the saying. The first of those involved
+// is sluice: if it had errors, no number is good enough.
 func judge(value spread, limit float64, involved ...*Series) string {
 	notes := remarks(involved...)
 	if value.n == 0 {
@@ -114,7 +129,7 @@ func judge(value spread, limit float64, involved ...*Series) string {
 		return notes
 	}
 	verdict := "pass"
-	if value.median > limit {
+	if value.median > limit || len(involved[0].errors()) > 0 {
 		verdict = "**MISS**"
 	}
 	// An absolute value has no ratio to be noisy; its range is in the details.
@@ -136,6 +151,12 @@ func remarks(involved ...*Series) string {
 		}
 		if text := errorText(s.errors()); text != "" {
 			notes = append(notes, s.title()+" had errors: "+text)
+		}
+		if n := s.late(); n > 0 {
+			notes = append(notes, fmt.Sprintf("the schedule was not kept in %d rounds of %s", n, s.title()))
+		}
+		if n := s.invalid(); n > 0 {
+			notes = append(notes, fmt.Sprintf("%d of %d rounds of %s are not valid", n, len(s.Rounds), s.title()))
 		}
 	}
 	if share := othersShare(involved); share > othersAbove {

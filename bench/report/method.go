@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"slices"
+
+	"sluice/bench/load"
 )
 
 // method is the paragraph on how it was measured and what that cannot show.
@@ -18,10 +20,16 @@ func (p *page) method(r *Report) {
 	p.line("origin, proxy and generator anew and warms up; the proxies take turns (A B C, A B C, …), a ratio is formed between")
 	p.line("neighbours of one round, and the verdict is the median ratio, with its range. A row whose range exceeds %d %% of the", int(100*noisyAbove))
 	p.line("median says that it is noisy. All logs are off; timeouts, backlog and connection limits are the same. Every answer is")
-	p.line("checked: status, length, and its bytes (all of a small one, samples of a large one); errors are counted and shown.\n")
+	p.line("checked: status, length, and its bytes (all of a small one, samples of a large one); errors are counted and shown, and")
+	p.line("a round of a proxy that had any is not valid: it has no part in a median or ratio. As HTTP proxies all keep their")
+	p.line("connections to the origin, pass Host on and add X-Forwarded-For, without which the origin refuses a request.\n")
+	p.line("An open loop (http-rate) sends at random times fixed beforehand, the same for every proxy, and counts latency from the")
+	p.line("time at which a request was due. How late the generator itself was is shown; if it was late by more than %s with", load.MaxLag)
+	p.line("one request in a thousand, or others used more than %.0f %% of the machine, the schedule was not kept and the round is", load.MaxOthers)
+	p.line("not valid. The generator does not sleep, so its own cost is no measure there.\n")
 	p.line("What this does not show: traffic is loopback, so there is no network card and no interrupt of one, and the kernel")
-	p.line("delivers a segment on the sender's time; the loop is closed, so latencies are those of a saturated core and leave out")
-	p.line("waiting that an open loop would count; one core says nothing about scaling over many. Memory is the proportional")
+	p.line("delivers a segment on the sender's time; where the loop is closed, latencies are those of a saturated core and leave")
+	p.line("out waiting that an open loop counts; a peak rate is that of proxy and tools together; one core says nothing about scaling over many. Memory is the proportional")
 	p.line("resident size of the proxy's processes, without what the kernel keeps for sockets. The split into user and system time")
 	p.line("comes from clock ticks and is approximate.\n")
 }

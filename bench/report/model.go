@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/bench/load"
+	"sluice/bench/origin"
 	"sluice/bench/scenarios"
 )
 
@@ -29,7 +30,16 @@ type Section struct {
 	What string `json:"what"`
 	// Scenario has the functions that make metrics of results; not in JSON.
 	Scenario scenarios.Scenario `json:"-"`
-	Series   []Series           `json:"series"`
+	// Peak is the rate of which the scenario's is a share; nil if it has no rate.
+	Peak   *Peak    `json:"peak,omitempty"`
+	Series []Series `json:"series"`
+}
+
+// Peak is the highest rate of the best of some proxies in a closed loop.
+type Peak struct {
+	Proxy string `json:"proxy"`
+	// Rate is in requests per second.
+	Rate float64 `json:"rate"`
 }
 
 // Series are the rounds of one proxy in one setting.
@@ -45,6 +55,8 @@ type Series struct {
 // Round is one run of one proxy. Rounds with the same index are neighbours.
 type Round struct {
 	Result *load.Result `json:"result,omitempty"`
+	// Origin counts what arrived behind the proxy, warm-up included.
+	Origin origin.Stats `json:"origin"`
 	// Failed says why the numbers do not count; empty if they do.
 	Failed string `json:"failed,omitempty"`
 }
@@ -67,16 +79,17 @@ func (s *Series) title() string {
 }
 
 // ok reports whether the round's numbers count.
-func (r *Round) ok() bool { return r.Failed == "" && r.Result != nil && r.Result.Units > 0 }
+func (r *Round) ok() bool { return r.Failed == "" && r.Result != nil && r.Result.Valid() }
 
-// errors sums the errors of all rounds by kind; a failed round is one too.
+// errors sums the errors of all rounds by kind; a failed round is one too. Where a
+// schedule was not kept they may be anybody's.
 func (s *Series) errors() map[string]int64 {
 	sum := map[string]int64{}
 	for _, r := range s.Rounds {
 		if r.Failed != "" {
 			sum["failed rounds"]++
 		}
-		if r.Result == nil {
+		if r.Result == nil || !r.Result.OnSchedule() {
 			continue
 		}
 		for kind, n := range r.Result.Errors {

@@ -45,9 +45,10 @@ func section(t *testing.T, name string, series ...Series) Section {
 // rowWith returns the only line of the verdict table that has all the words.
 func rowWith(t *testing.T, page string, words ...string) string {
 	t.Helper()
-	verdict, _, _ := strings.Cut(page, "\n## tcp")
+	_, verdict, _ := strings.Cut(page, "## Verdict\n\n")
+	verdict, _, _ = strings.Cut(verdict, "\n## ")
 	for line := range strings.Lines(verdict) {
-		found := strings.HasPrefix(line, "| tcp")
+		found := true
 		for _, w := range words {
 			found = found && strings.Contains(line, w)
 		}
@@ -88,7 +89,7 @@ func TestVerdicts(t *testing.T) {
 		// 10/12, 11/12, 12/12: the median passes, the range is over 15 %.
 		{[]string{"tcp-small", "| nginx |"}, []string{"0.92 (0.83 – 1.00)", "≤ 1.00 ×", "pass, noisy (spread 18 %)", "30 % of the machine"}},
 		{[]string{"tcp-small", "haproxy"}, []string{"haproxy is not installed"}},
-		{[]string{"tcp-bulk", "| nginx |"}, []string{"0.50 (0.50 – 0.50)", "pass; nginx had errors: 1 eof, 3 reset"}},
+		{[]string{"tcp-bulk", "| nginx |"}, []string{"0.50 (0.50 – 0.50)", "pass; nginx had errors: 1 eof, 3 reset; 1 of 3 rounds of nginx are not valid"}},
 		{[]string{"tcp-bulk", "| nginx tuned |"}, []string{"0.62 (0.62 – 0.62)", "**MISS**; nginx tuned had errors: 1 failed rounds"}},
 	} {
 		row := rowWith(t, page, c.row...)
@@ -108,7 +109,7 @@ func TestVerdicts(t *testing.T) {
 func TestAbsoluteTargets(t *testing.T) {
 	held := Round{Result: &load.Result{
 		Units: 9000, Wall: 10 * time.Second, Proxy: meter.CPU{Total: 500 * time.Microsecond},
-		Held: &load.Held{Tunnels: 9000, Alive: 9000, MemoryBefore: 10 << 20, MemoryHeld: 10<<20 + 9000*3000},
+		Held: &load.Held{Connections: 9000, Alive: 9000, MemoryBefore: 10 << 20, MemoryHeld: 10<<20 + 9000*3000},
 	}}
 	r := Report{Sections: []Section{section(t, "tcp-idle", Series{Proxy: "sluice", Setting: "default", Rounds: []Round{held}})}}
 	page := string(r.Markdown())
@@ -124,6 +125,87 @@ func TestSluiceNotMeasured(t *testing.T) {
 	r := Report{Sections: []Section{section(t, "tcp-small", Series{Proxy: "nginx", Setting: "default", Rounds: rounds(10)})}}
 	if row := rowWith(t, string(r.Markdown()), "nginx"); !strings.Contains(row, "sluice was not measured") || strings.Contains(row, "pass") {
 		t.Errorf("row: %s", row)
+	}
+}
+
+// TestErrorsMakeARoundInvalid: such a round has no part in a number, and sluice
+// does not pass with one.
+func TestErrorsMakeARoundInvalid(t *testing.T) {
+	erring := func(at int, perUnit ...int) []Round {
+		all := rounds(perUnit...)
+		all[at].Result.Errors = map[string]int64{"status": 2}
+		return all
+	}
+	r := Report{Sections: []Section{
+		section(t, "http-small", Series{Proxy: "sluice", Setting: "default", Rounds: rounds(10, 10, 10)},
+			Series{Proxy: "nginx", Setting: "default", Rounds: erring(1, 20, 1, 20)}),
+		section(t, "http-many", Series{Proxy: "sluice", Setting: "default", Rounds: erring(1, 10, 10, 10)},
+			Series{Proxy: "nginx", Setting: "default", Rounds: rounds(20, 20, 20)}),
+		section(t, "http-10k", Series{Proxy: "sluice", Setting: "default", Rounds: rounds(10)},
+			Series{Proxy: "haproxy", Setting: "default", Rounds: erring(0, 20)}),
+	}}
+	page := string(r.Markdown())
+	for name, want := range map[string][]string{
+		"http-small": {"0.50 (0.50 – 0.50)", "pass; nginx had errors: 2 status; 1 of 3 rounds of nginx are not valid"},
+		"http-many":  {"0.50 (0.50 – 0.50)", "**MISS**; sluice had errors: 2 status; 1 of 3 rounds of sluice are not valid"},
+		"http-10k":   {"| – |", "haproxy had errors: 2 status; 1 of 1 rounds of haproxy are not valid"},
+	} {
+		row := rowWith(t, page, "| "+name+" |")
+		for _, part := range want {
+			if !strings.Contains(row, part) {
+				t.Errorf("%s lacks %q:\n%s", name, part, row)
+			}
+		}
+	}
+}
+
+func TestRates(t *testing.T) {
+	scheduled := func(lag time.Duration, p999 ...time.Duration) []Round {
+		all := rounds(make([]int, len(p999))...)
+		for i, v := range p999 {
+			all[i].Result.Latency.P999 = v
+			all[i].Result.Schedule = &load.Schedule{Rate: 1000, Sent: 1000, Lag: &load.Latency{P50: lag / 2, P999: lag}}
+		}
+		return all
+	}
+	const ms = time.Millisecond
+	late := scheduled(2*load.MaxLag, 1*ms)
+	late[0].Result.Errors = map[string]int64{"unsent": 3} // nobody's fault
+	rates := section(t, "http-rate-70",
+		Series{Proxy: "sluice", Setting: "default", Rounds: scheduled(load.MaxLag, 2*ms, 2*ms)},
+		Series{Proxy: "nginx", Setting: "default", Rounds: scheduled(load.MaxLag, 4*ms, 4*ms)},
+		Series{Proxy: "haproxy", Setting: "default", Rounds: append(late, scheduled(load.MaxLag, 1*ms)...)})
+	rates.Peak = &Peak{Proxy: "nginx", Rate: 40_000}
+	page := string((&Report{Sections: []Section{rates}}).Summary())
+	if row := rowWith(t, page, "p99.9", "| nginx |"); !strings.Contains(row, "0.50 (0.50 – 0.50) | ≤ 1.00 × | pass") {
+		t.Errorf("row: %s", row)
+	}
+	if row := rowWith(t, page, "p99.9", "| haproxy |"); !strings.Contains(row, "2.00 (2.00 – 2.00)") ||
+		!strings.Contains(row, "**MISS**; the schedule was not kept in 1 rounds of haproxy; 1 of 2 rounds of haproxy are not valid") {
+		t.Errorf("row: %s", row)
+	}
+	if row := rowWith(t, page, "p50", "| nginx |"); strings.Contains(row, "≤") {
+		t.Errorf("p50 has a target: %s", row)
+	}
+	for _, want := range []string{"nginx reached 40,000 requests per second", "28,000 were scheduled", "| 1 of 2 |"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
+func TestTargetsBySettingAndBase(t *testing.T) {
+	r := Report{Sections: []Section{section(t, "http-10m",
+		Series{Proxy: "sluice", Setting: "default", Rounds: rounds(80)},
+		Series{Proxy: "sluice", Setting: "base", Rounds: rounds(100)},
+		Series{Proxy: "nginx", Setting: "default", Rounds: rounds(100)},
+		Series{Proxy: "nginx", Setting: "tuned", Rounds: rounds(100)},
+	)}}
+	page := string(r.Markdown())
+	for peer, want := range map[string]string{"nginx": "≤ 0.50 × | **MISS**", "nginx tuned": "≤ 0.90 × | pass", "sluice base": "0.80 (0.80 – 0.80) | – |"} {
+		if row := rowWith(t, page, "| "+peer+" |"); !strings.Contains(row, want) {
+			t.Errorf("row of %s: %s", peer, row)
+		}
 	}
 }
 

@@ -52,6 +52,49 @@ func (s *Series) values(of func(*load.Result) float64) spread {
 	return newSpread(all)
 }
 
+// all reduces a number over all rounds that have one, valid or not.
+func (s *Series) all(of func(*load.Result) float64) spread {
+	var all []float64
+	for i := range s.Rounds {
+		if r := s.Rounds[i].Result; r != nil {
+			all = append(all, of(r))
+		}
+	}
+	return newSpread(all)
+}
+
+// connections is the median of those made to the origin, warm-up included.
+func (s *Series) connections() string {
+	var all []float64
+	for i := range s.Rounds {
+		if s.Rounds[i].ok() {
+			all = append(all, float64(s.Rounds[i].Origin.Connections))
+		}
+	}
+	v := newSpread(all)
+	return number(v.median, v.n)
+}
+
+// late counts the rounds whose schedule was not kept.
+func (s *Series) late() (n int) {
+	for _, r := range s.Rounds {
+		if r.Result != nil && !r.Result.OnSchedule() {
+			n++
+		}
+	}
+	return n
+}
+
+// invalid counts the rounds that do not count.
+func (s *Series) invalid() (n int) {
+	for i := range s.Rounds {
+		if !s.Rounds[i].ok() {
+			n++
+		}
+	}
+	return n
+}
+
 // ratios divides a metric of one series by that of another, round by round. A
 // round that failed on either side has no ratio.
 func ratios(a, b *Series, m scenarios.Metric) spread {

@@ -11,33 +11,59 @@ import (
 // TestTemplatesRender starts `cat` on each configuration: what matters is that
 // the file is written and complete.
 func TestTemplatesRender(t *testing.T) {
-	for _, p := range Find(t.Context(), filepath.Join(t.TempDir(), "none")) {
-		t.Run(p.Title(), func(t *testing.T) {
-			dir := t.TempDir()
-			p.binary, p.argv = "true", func(string, string, string) []string { return []string{"true"} }
-			run, err := p.Start(Plan{Dir: dir, Listen: "127.0.0.1:20001", Origins: []string{"127.0.2.1:5", "127.0.2.2:5"}}, -1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			<-run.Done()
-			run.Stop()
-			text, err := os.ReadFile(filepath.Join(dir, "proxy.conf"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, want := range []string{"127.0.0.1:20001", "127.0.2.1:5", "127.0.2.2:5"} {
-				if !strings.Contains(string(text), want) {
-					t.Errorf("configuration lacks %q:\n%s", want, text)
+	none := filepath.Join(t.TempDir(), "none")
+	for _, p := range Find(t.Context(), none, none) {
+		for _, protocol := range []string{TCP, HTTP} {
+			t.Run(p.Title()+" "+protocol, func(t *testing.T) {
+				dir := t.TempDir()
+				p.binary, p.argv = "true", func(string, string, string) []string { return []string{"true"} }
+				plan := Plan{Dir: dir, Protocol: protocol, Listen: "127.0.0.1:20001", Origins: []string{"127.0.2.1:5", "127.0.2.2:5"}}
+				run, err := p.Start(plan, -1)
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-		})
+				<-run.Done()
+				run.Stop()
+				text, err := os.ReadFile(filepath.Join(dir, "proxy.conf"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, want := range []string{"127.0.0.1:20001", "127.0.2.1:5", "127.0.2.2:5"} {
+					if !strings.Contains(string(text), want) {
+						t.Errorf("configuration lacks %q:\n%s", want, text)
+					}
+				}
+			})
+		}
 	}
 }
 
 func TestMissingSluiceSaysSo(t *testing.T) {
-	all := Find(t.Context(), filepath.Join(t.TempDir(), "none"))
-	if all[0].Name != Sluice || all[0].Missing == "" || all[0].stop != syscall.SIGINT {
-		t.Errorf("first proxy: %+v", all[0])
+	none := filepath.Join(t.TempDir(), "none")
+	all := Find(t.Context(), none, none)
+	for i, title := range []string{"sluice", "sluice base"} {
+		if all[i].Title() != title || all[i].Missing(HTTP) == "" || all[i].stop != syscall.SIGINT {
+			t.Errorf("proxy %d: %+v", i, all[i])
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		Sluice:  {"sluice 1a2b3c4 (go1.26.0, linux/amd64)\n", "1a2b3c4"},
+		Nginx:   {"nginx version: nginx/1.22.1\nbuilt by gcc 12.2.0", "1.22.1"},
+		HAProxy: {"HAProxy version 2.6.12-1+deb12u4 2026/10/17", "2.6.12-1+deb12u4"},
+	} {
+		if got := (&Proxy{Name: name}).version([]byte(c.text)); got != c.want {
+			t.Errorf("version of %s = %q", name, got)
+		}
+	}
+}
+
+func TestNginxWithoutStreamStillSpeaksHTTP(t *testing.T) {
+	p := Proxy{Name: Nginx, lacksTCP: "no stream module"}
+	if p.Missing(TCP) == "" || p.Missing(HTTP) != "" {
+		t.Errorf("missing for TCP %q, for HTTP %q", p.Missing(TCP), p.Missing(HTTP))
 	}
 }
 

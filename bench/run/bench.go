@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -19,16 +20,17 @@ import (
 )
 
 type benchCommand struct {
-	Only    []string `help:"Scenarios to run (default all)." placeholder:"NAME,..."`
+	Only    []string `help:"Scenarios to run, by name or by the beginning of it up to a dash (default all)." placeholder:"NAME,..." env:"SCENARIO"`
 	Against []string `help:"Proxies to measure: sluice, nginx, haproxy (default all)." placeholder:"NAME,..."`
-	Quick   bool     `help:"Few short rounds, under two minutes in all."`
-	Rounds  int      `help:"Rounds per scenario; 0 = as the scenario says." default:"0"`
-	Out     string   `help:"Folder for BENCHMARKS.md and bench/results/." default:"." type:"path"`
+	Quick   bool     `help:"Few short rounds, under four minutes in all."`
+	Rounds  int      `help:"Rounds per scenario; 0 = as the scenario says." default:"0" env:"ROUNDS"`
+	Out     string   `help:"Folder for BENCHMARKS.md and bench/results/. Without it a full run writes here, a partial one prints." type:"path"`
 	Sluice  string   `help:"The sluice binary." default:"./bin/sluice"`
+	Base    string   `help:"Another sluice binary to compare the first with, in the same rounds." placeholder:"FILE"`
 }
 
-// Run measures and writes the report; an interrupt ends it early and still
-// writes what is complete.
+// Run measures and writes or prints the report; an interrupt ends it early and
+// still reports what is complete.
 func (c *benchCommand) Run() error {
 	table, err := c.scenarios()
 	if err != nil {
@@ -48,28 +50,53 @@ func (c *benchCommand) Run() error {
 	h.Quick, h.Rounds = c.Quick, c.Rounds
 	started := time.Now()
 	sections := h.Run(ctx, table)
-	r := report.Report{
+	return c.deliver(&report.Report{
 		Command: commandLine(os.Args[1:]), Date: started, Quick: c.Quick, Interrupted: ctx.Err() != nil,
 		Machine: report.ThisMachine(h.ProxyCPU >= 0), Sections: sections,
+	})
+}
+
+// deliver writes the report; one of a partial run is printed instead, so that a
+// look at one scenario does not replace the page of all.
+func (c *benchCommand) deliver(r *report.Report) error {
+	out := c.Out
+	if out == "" {
+		if c.partial() {
+			_, err := os.Stdout.Write(r.Summary())
+			return err
+		}
+		out = "."
 	}
-	if err := r.Write(c.Out); err != nil {
+	if err := r.Write(out); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%s: BENCHMARKS.md and bench/results/ written\n", time.Since(started).Round(time.Second))
+	fmt.Fprintf(os.Stderr, "%s: BENCHMARKS.md and bench/results/ written\n", time.Since(r.Date).Round(time.Second))
 	return nil
+}
+
+// partial reports whether this is less than, or other than, the run that is quoted.
+func (c *benchCommand) partial() bool {
+	return len(c.Only) > 0 || len(c.Against) > 0 || c.Quick || c.Rounds > 0 || c.Base != ""
 }
 
 // scenarios picks the rows that --only names.
 func (c *benchCommand) scenarios() ([]scenarios.Scenario, error) {
 	var picked []scenarios.Scenario
-	var names []string
+	known := map[string]bool{}
 	for _, sc := range scenarios.All() {
-		names = append(names, sc.Name)
-		if len(c.Only) == 0 || slices.Contains(c.Only, sc.Name) {
+		chosen := len(c.Only) == 0
+		for end := range len(sc.Name) + 1 {
+			if end < len(sc.Name) && sc.Name[end] != '-' {
+				continue
+			}
+			known[sc.Name[:end]] = true
+			chosen = chosen || slices.Contains(c.Only, sc.Name[:end])
+		}
+		if chosen {
 			picked = append(picked, sc)
 		}
 	}
-	return picked, unknown(c.Only, names)
+	return picked, unknown(c.Only, slices.Sorted(maps.Keys(known)))
 }
 
 // proxies picks those that --against names.
@@ -77,7 +104,7 @@ func (c *benchCommand) proxies(ctx context.Context) ([]*rivals.Proxy, error) {
 	if err := unknown(c.Against, []string{rivals.Sluice, rivals.Nginx, rivals.HAProxy}); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(rivals.Find(ctx, c.Sluice), func(p *rivals.Proxy) bool {
+	return slices.DeleteFunc(rivals.Find(ctx, c.Sluice, c.Base), func(p *rivals.Proxy) bool {
 		return len(c.Against) > 0 && !slices.Contains(c.Against, p.Name)
 	}), nil
 }

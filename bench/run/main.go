@@ -5,7 +5,8 @@
 // harness starts this same executable again as `run origin` and `run load`.
 //
 //	go run ./bench/run                     # everything, writes BENCHMARKS.md
-//	go run ./bench/run --quick --only tcp-small --out /tmp/try
+//	go run ./bench/run -only http-small    # one, prints
+//	go run ./bench/run -only http -quick -base FILE    # all of HTTP, beside another sluice
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/alecthomas/kong"
 
@@ -29,15 +31,30 @@ type commands struct {
 
 func main() {
 	var c commands
-	k := kong.Parse(&c, kong.Name("run"),
+	parser := kong.Must(&c, kong.Name("run"),
 		kong.Description("Measures sluice beside nginx and HAProxy: processor time of the proxy per unit of work, paired rounds."))
+	k, err := parser.Parse(twoDashes(os.Args[1:]))
+	parser.FatalIfErrorf(err)
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// originCommand prints the port and serves until its standard input closes.
+// twoDashes lets -name stand for --name, as Go's own tools do: no flag here has a
+// single letter but -h.
+func twoDashes(args []string) []string {
+	full := slices.Clone(args)
+	for i, arg := range full {
+		if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' {
+			full[i] = "-" + arg
+		}
+	}
+	return full
+}
+
+// originCommand prints the port, serves until its standard input closes and prints
+// what it has seen.
 type originCommand struct {
 	Options string `arg:"" help:"origin.Options as JSON."`
 }
@@ -58,7 +75,10 @@ func (c *originCommand) Run() error {
 	if err := json.NewEncoder(os.Stdout).Encode(map[string]int{"port": o.Port()}); err != nil {
 		return err
 	}
-	return o.Serve()
+	if err := o.Serve(); err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(o.Stats())
 }
 
 // loadCommand prints its result as one line of JSON. A run that failed as a whole

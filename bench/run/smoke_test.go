@@ -4,14 +4,17 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"sluice/bench/load"
 	"sluice/bench/report"
 	"sluice/bench/rivals"
 	"sluice/bench/scenarios"
@@ -41,7 +44,7 @@ var (
 	serverPattern = regexp.MustCompile(`- "([^"]+)"`)
 )
 
-// standIn is a TCP proxy of two copies per connection.
+// standIn is a proxy of the protocol that the configuration names.
 func standIn(config string) {
 	text, err := os.ReadFile(config)
 	if err != nil {
@@ -52,6 +55,10 @@ func standIn(config string) {
 		panic(err)
 	}
 	server := string(serverPattern.FindSubmatch(text)[1])
+	if strings.Contains(string(text), "protocol: http") {
+		standInHTTP(l, server)
+		return
+	}
 	for {
 		front, err := l.Accept()
 		if err != nil {
@@ -69,6 +76,14 @@ func standIn(config string) {
 	}
 }
 
+// standInHTTP keeps as many connections to the origin as a scenario of this test
+// has clients.
+func standInHTTP(l net.Listener, server string) {
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: server})
+	proxy.Transport = &http.Transport{MaxIdleConnsPerHost: 1000}
+	_ = http.Serve(l, proxy)
+}
+
 // relay passes bytes and the end of the stream in one direction.
 func relay(to, from net.Conn) {
 	_, _ = io.Copy(to, from)
@@ -83,7 +98,7 @@ func TestHarness(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lines []string
-	h, err := newHarness(rivals.Find(t.Context(), self)[:1])
+	h, err := newHarness(rivals.Find(t.Context(), self, "")[:1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,14 +111,17 @@ func TestHarness(t *testing.T) {
 	}
 	r := report.Report{Command: "test", Machine: report.ThisMachine(true), Sections: h.Run(t.Context(), table)}
 	for _, section := range r.Sections {
+		if only := section.Series[0]; only.Missing != "" || len(only.Rounds) != 2 {
+			t.Errorf("%s: %d rounds, %s", section.Name, len(only.Rounds), only.Missing)
+		}
 		for _, round := range section.Series[0].Rounds {
 			if round.Failed != "" || round.Result.Failures() != 0 {
 				t.Errorf("%s: %s, errors %v", section.Name, round.Failed, round.Result)
 			}
 		}
 	}
-	if len(lines) != 2*len(table) {
-		t.Errorf("%d progress lines", len(lines))
+	if want := 2*len(table) + 3; len(lines) != want { // the peak rate is looked for three times
+		t.Errorf("%d progress lines, want %d:\n%s", len(lines), want, strings.Join(lines, "\n"))
 	}
 	folder := t.TempDir()
 	if err := r.Write(folder); err != nil {
@@ -125,7 +143,7 @@ func TestProxyThatFails(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\n[ $1 = version ] && echo v1.0 && exit 0\necho no such key >&2\nexit 1\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	h, err := newHarness(rivals.Find(t.Context(), script)[:1])
+	h, err := newHarness(rivals.Find(t.Context(), script, "")[:1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,17 +155,49 @@ func TestProxyThatFails(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	if _, err := (&benchCommand{Only: []string{"tcp-smal"}}).scenarios(); err == nil {
-		t.Error("an unknown scenario is accepted")
+	for only, want := range map[string]int{"tcp-idle": 1, "http-rate": 2, "http-rate-50": 1, "tcp": 4, "": len(scenarios.All())} {
+		c := &benchCommand{}
+		if only != "" {
+			c.Only = []string{only}
+		}
+		if picked, err := c.scenarios(); err != nil || len(picked) != want {
+			t.Errorf("%q picks %d scenarios, %v", only, len(picked), err)
+		}
 	}
-	picked, err := (&benchCommand{Only: []string{"tcp-idle"}}).scenarios()
-	if err != nil || len(picked) != 1 || picked[0].Load.Mode != load.Hold {
-		t.Errorf("picked %+v, %v", picked, err)
+	for _, bad := range []string{"tcp-smal", "htt", "http-", "-"} {
+		if _, err := (&benchCommand{Only: []string{bad}}).scenarios(); err == nil {
+			t.Errorf("the scenario %q is accepted", bad)
+		}
 	}
 	if _, err := (&benchCommand{Against: []string{"envoy"}}).proxies(t.Context()); err == nil {
 		t.Error("an unknown proxy is accepted")
 	}
 	if got := commandLine([]string{"--quick", "--sluice=/a/b/sluice", "--out", "/x/y"}); strings.Contains(got, "/a") || strings.Contains(got, "/x") {
 		t.Errorf("command line %q", got)
+	}
+	got := twoDashes([]string{"-only", "x", "--quick", "-h", "-", "-rounds=3"})
+	if want := []string{"--only", "x", "--quick", "-h", "-", "--rounds=3"}; !slices.Equal(got, want) {
+		t.Errorf("twoDashes = %q", got)
+	}
+}
+
+// TestPartialRunsPrint: only a full run, or one told where, writes files.
+func TestPartialRunsPrint(t *testing.T) {
+	folder := t.TempDir()
+	t.Chdir(folder)
+	r := &report.Report{Date: time.Now()}
+	for _, c := range []*benchCommand{{Only: []string{"http"}}, {Quick: true}, {Rounds: 1}, {Base: "x"}, {Against: []string{"nginx"}}} {
+		if err := c.deliver(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat("BENCHMARKS.md"); err == nil {
+		t.Error("a partial run has written the page")
+	}
+	if err := (&benchCommand{}).deliver(r); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat("BENCHMARKS.md"); err != nil {
+		t.Error("a full run has written no page")
 	}
 }

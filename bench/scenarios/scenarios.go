@@ -4,6 +4,7 @@
 package scenarios
 
 import (
+	"slices"
 	"time"
 
 	"sluice/bench/load"
@@ -18,19 +19,27 @@ type Timing struct {
 	Window time.Duration
 }
 
-// Limit is a target: sluice's number may be at most so many times a rival's, or
-// with no rival named, at most so much.
+// Limit is a target: sluice's number may be at most so many times a rival's in the
+// setting, or in every one if none is named; with no rival, at most so much.
 type Limit struct {
-	Rival  string
-	AtMost float64
+	Rival   string
+	Setting string
+	AtMost  float64
+}
+
+// For reports whether the limit is about a proxy in a setting.
+func (l Limit) For(proxy, setting string) bool {
+	if proxy == rivals.Sluice {
+		proxy = ""
+	}
+	return l.Rival == proxy && (l.Setting == "" || l.Setting == setting)
 }
 
 // Metric is one number made of a run.
 type Metric struct {
-	Name string
-	Unit string
-	Of   func(*load.Result) float64
-	// Limits are checked against the rival in every setting that was measured.
+	Name   string
+	Unit   string
+	Of     func(*load.Result) float64
 	Limits []Limit
 }
 
@@ -38,6 +47,8 @@ type Metric struct {
 type Scenario struct {
 	Name string
 	What string
+	// Protocol is what the proxies are set up for; the bytes are HTTP/1.1 anyway.
+	Protocol string
 	// Load is what the generator does; target, processes and times are filled in
 	// by the harness.
 	Load load.Options
@@ -45,23 +56,37 @@ type Scenario struct {
 	Origins int
 	// Settings are those of the rivals that matter here.
 	Settings []string
-	Metrics  []Metric
-	Full     Timing
-	Quick    Timing
+	// Share of the better peer's peak rate is what the mode Open sends. The peak is
+	// that of a closed loop over PeakConnections.
+	Share   float64
+	Metrics []Metric
+	Full    Timing
+	Quick   Timing
 }
 
-// Request and connection rates make rounds of a few seconds comfortable: 10,000
-// units are counted in each, and a clock tick of 10 ms is far below 1 %.
+// Request and connection rates make rounds of a few seconds comfortable: tens of
+// thousands of units are counted in each, and many short rounds see more of a
+// machine's moods than few long ones.
 var (
-	fullTiming  = Timing{Rounds: 7, Warm: time.Second, Window: 4 * time.Second}
-	quickTiming = Timing{Rounds: 3, Warm: 500 * time.Millisecond, Window: 1200 * time.Millisecond}
+	fullTiming  = Timing{Rounds: 7, Warm: 500 * time.Millisecond, Window: 2200 * time.Millisecond}
+	quickTiming = Timing{Rounds: 2, Warm: 300 * time.Millisecond, Window: 900 * time.Millisecond}
+	// The rest of idle connections outlasts the connect timeout of 3 s: HAProxy
+	// looks at every stream once more when it passes.
+	quickIdle = Timing{Rounds: 1, Warm: 5 * time.Second, Window: 2 * time.Second}
 )
+
+// PeakConnections are those of the closed loop that finds a peak rate, and those
+// of the open loop that sends a share of it: with more, a proxy that has fallen
+// behind once is slower and never catches up.
+const PeakConnections = 64
 
 const (
 	smallAnswer = 60
 	largeAnswer = 10 << 20
-	// idleTunnels fit twice into a limit of 20,000 descriptors per process.
-	idleTunnels = 9000
+	// idleCount fits twice into a limit of 20,000 descriptors per process.
+	idleCount = 9000
+	// manyConnections are kept busy at a time.
+	manyConnections = 1000
 	// churnSources and churnOrigins multiply the port pairs: one pair of
 	// addresses has 28,000, each unusable for up to a minute after its use.
 	churnSources = 200
@@ -71,17 +96,22 @@ const (
 	idleBudget = 0.1
 	// tunnelBudget is 2 KiB of the proxy's memory per idle tunnel, both sides.
 	tunnelBudget = 2 << 10
+	// keptBudget is 1 KiB of it per idle connection of a client, which has no other
+	// side.
+	keptBudget = 1 << 10
 )
 
 // All returns the scenarios in the order in which they run.
 func All() []Scenario {
-	return []Scenario{tcpSmall(), tcpBulk(), tcpConnect(), tcpIdle()}
+	tcp := []Scenario{tcpSmall(), tcpBulk(), tcpConnect(), tcpIdle()}
+	return slices.Concat(tcp, httpLoads(), []Scenario{httpIdle()}, httpRates())
 }
 
 // tcpSmall: the cost of a request whose bytes are negligible.
 func tcpSmall() Scenario {
 	return Scenario{
 		Name:     "tcp-small",
+		Protocol: rivals.TCP,
 		What:     "HTTP/1.1 keep-alive requests with 60-byte answers over 64 connections, relayed as TCP",
 		Load:     load.Options{Mode: load.Keep, Connections: 64, Size: smallAnswer},
 		Origins:  1,
@@ -95,6 +125,7 @@ func tcpSmall() Scenario {
 func tcpBulk() Scenario {
 	return Scenario{
 		Name:     "tcp-bulk",
+		Protocol: rivals.TCP,
 		What:     "10 MiB answers over 4 connections, relayed as TCP",
 		Load:     load.Options{Mode: load.Keep, Connections: 4, Size: largeAnswer},
 		Origins:  1,
@@ -108,6 +139,7 @@ func tcpBulk() Scenario {
 func tcpConnect() Scenario {
 	return Scenario{
 		Name:     "tcp-connect",
+		Protocol: rivals.TCP,
 		What:     "connect, one request with a 60-byte answer, close by the client; 32 at a time",
 		Load:     load.Options{Mode: load.Churn, Connections: 32, Size: smallAnswer, Sources: churnSources},
 		Origins:  churnOrigins,
@@ -121,18 +153,17 @@ func tcpConnect() Scenario {
 func tcpIdle() Scenario {
 	return Scenario{
 		Name:     "tcp-idle",
+		Protocol: rivals.TCP,
 		What:     "9,000 tunnels, each used once in both directions, then idle",
-		Load:     load.Options{Mode: load.Hold, Connections: idleTunnels, Size: smallAnswer},
+		Load:     load.Options{Mode: load.Hold, Connections: idleCount, Size: smallAnswer},
 		Origins:  1,
 		Settings: []string{rivals.Default},
 		Metrics: []Metric{
-			{Name: "memory", Unit: "bytes per tunnel", Of: memoryPerTunnel, Limits: []Limit{{AtMost: tunnelBudget}}},
+			{Name: "memory", Unit: "bytes per tunnel", Of: memoryPerConnection, Limits: []Limit{{AtMost: tunnelBudget}}},
 			{Name: "idle CPU", Unit: "ms per second", Of: idleCPU, Limits: []Limit{{AtMost: idleBudget}}},
 		},
-		// The rest outlasts the connect timeout of 3 s: HAProxy looks at every
-		// stream once more when it passes.
-		Full:  Timing{Rounds: 3, Warm: 5 * time.Second, Window: 10 * time.Second},
-		Quick: Timing{Rounds: 1, Warm: 5 * time.Second, Window: 4 * time.Second},
+		Full:  Timing{Rounds: 3, Warm: 5 * time.Second, Window: 6 * time.Second},
+		Quick: quickIdle,
 	}
 }
 
@@ -141,7 +172,7 @@ func tcpIdle() Scenario {
 func cpu(unit string, nginx, haproxy float64) Metric {
 	return Metric{
 		Name: "CPU", Unit: unit, Of: cpuPerUnit,
-		Limits: []Limit{{rivals.Nginx, nginx}, {rivals.HAProxy, haproxy}},
+		Limits: []Limit{{Rival: rivals.Nginx, AtMost: nginx}, {Rival: rivals.HAProxy, AtMost: haproxy}},
 	}
 }
 
@@ -149,7 +180,7 @@ func cpuPerUnit(r *load.Result) float64 {
 	return float64(r.Proxy.Total) / float64(time.Microsecond) / r.Units
 }
 
-func memoryPerTunnel(r *load.Result) float64 {
+func memoryPerConnection(r *load.Result) float64 {
 	return float64(r.Held.MemoryHeld-r.Held.MemoryBefore) / r.Units
 }
 

@@ -1,11 +1,13 @@
 // Package wire is what the load generator and the stub origin agree on: the
-// request says how many bytes it wants, and the bytes of an answer are a known
-// function of their offset, so that a lost, doubled or reordered piece shows.
+// request says how many bytes it wants, and the bytes of a body, in either
+// direction, are a known function of their offset, so that a lost, doubled or
+// reordered piece shows.
 //
-//	GET /60 HTTP/1.1        →  HTTP/1.1 200 OK
+//	POST /60 HTTP/1.1       →  HTTP/1.1 200 OK
 //	Host: bench                Content-Length: 60
-//
-//	                           60 bytes of Pattern
+//	Content-Length: 65536
+//	                           60 bytes of the pattern
+//	65536 bytes of it
 package wire
 
 import (
@@ -14,7 +16,7 @@ import (
 	"strconv"
 )
 
-// MaxBody is the largest body the origin prepares, in bytes. It bounds what one
+// MaxBody is the largest body the origin prepares or takes, in bytes. It bounds what one
 // request can make the origin allocate.
 const MaxBody = 64 << 20
 
@@ -26,21 +28,68 @@ func Request(size int) []byte {
 	return []byte("GET /" + strconv.Itoa(size) + " HTTP/1.1\r\nHost: bench\r\n\r\n")
 }
 
-// Size reads from a request head how many bytes it wants. It is not an HTTP
-// parser: anything but the form Request writes, or with more fields, is refused.
-func Size(head []byte) (size int, ok bool) {
-	rest, ok := bytes.CutPrefix(head, []byte("GET /"))
+// Post returns the bytes that send a body of so many bytes and ask for one of
+// size bytes.
+func Post(body, size int) []byte {
+	head := "POST /" + strconv.Itoa(size) + " HTTP/1.1\r\nHost: bench\r\nContent-Length: " + strconv.Itoa(body) + HeadEnd
+	request := make([]byte, len(head)+body)
+	copy(request, head)
+	fill(request[len(head):])
+	return request
+}
+
+// Ask is what a request head says.
+type Ask struct {
+	// Size is how many bytes are wanted, Body how many follow the head.
+	Size, Body int
+}
+
+// Parse reads a request head. It is not an HTTP parser: it knows the forms that
+// Request and Post write, with whatever fields a proxy adds, and refuses others.
+func Parse(head []byte) (ask Ask, ok bool) {
+	line, _, _ := bytes.Cut(head, []byte("\r\n"))
+	path, ok := bytes.CutSuffix(line, []byte(" HTTP/1.1"))
 	if !ok {
-		return 0, false
+		return Ask{}, false
 	}
-	digits := 0
-	for ; digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9'; digits++ {
-		size = size*10 + int(rest[digits]-'0')
-		if size > MaxBody {
+	post := false
+	if path, ok = bytes.CutPrefix(path, []byte("GET /")); !ok {
+		if path, post = bytes.CutPrefix(path, []byte("POST /")); !post {
+			return Ask{}, false
+		}
+	}
+	if ask.Size, ok = number(path); !ok {
+		return Ask{}, false
+	}
+	if length, found := Field(head, "Content-Length"); found || post {
+		ask.Body, ok = number(length)
+	}
+	return ask, ok
+}
+
+// number reads digits and nothing else, up to MaxBody.
+func number(text []byte) (n int, ok bool) {
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		if n = n*10 + int(c-'0'); n > MaxBody {
 			return 0, false
 		}
 	}
-	return size, digits > 0 && bytes.HasPrefix(rest[digits:], []byte(" HTTP/1.1\r\n"))
+	return n, len(text) > 0
+}
+
+// Field returns the value of the first field of that name in a head of either
+// kind, without the blanks around it.
+func Field(head []byte, name string) (value []byte, found bool) {
+	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
+		field, value, found := bytes.Cut(line, []byte(":"))
+		if found && bytes.EqualFold(field, []byte(name)) {
+			return bytes.TrimSpace(value), true
+		}
+	}
+	return nil, false
 }
 
 // Answer returns a complete answer, head and body, with a body of size bytes.

@@ -7,14 +7,32 @@ import (
 
 func TestRequestRoundTrip(t *testing.T) {
 	for _, size := range []int{0, 1, 60, 10 << 20, MaxBody} {
-		if got, ok := Size(Request(size)); !ok || got != size {
-			t.Errorf("Size(Request(%d)) = %d, %v", size, got, ok)
+		if got, ok := Parse(Request(size)); !ok || got != (Ask{Size: size}) {
+			t.Errorf("Parse(Request(%d)) = %v, %v", size, got, ok)
 		}
 	}
-	for _, bad := range []string{"", "GET /", "GET / HTTP/1.1\r\n", "POST /1 HTTP/1.1\r\n", "GET /99999999999 HTTP/1.1\r\n", "GET /1x HTTP/1.1\r\n"} {
-		if _, ok := Size([]byte(bad)); ok {
-			t.Errorf("Size(%q) accepted", bad)
+	request := Post(1000, 60)
+	head, sent, _ := bytes.Cut(request, []byte(HeadEnd))
+	if got, ok := Parse(head); !ok || got != (Ask{Size: 60, Body: 1000}) || len(sent) != 1000 || !Match(sent, 0) {
+		t.Errorf("Parse(Post) = %v, %v with a body of %d bytes", got, ok, len(sent))
+	}
+	for _, bad := range []string{
+		"", "GET /", "GET / HTTP/1.1\r\n", "PUT /1 HTTP/1.1\r\n", "GET /99999999999 HTTP/1.1\r\n", "GET /1x HTTP/1.1\r\n",
+		"POST /1 HTTP/1.1\r\nHost: a\r\n\r\n", "POST /1 HTTP/1.1\r\nContent-Length: +1\r\n\r\n",
+	} {
+		if _, ok := Parse([]byte(bad)); ok {
+			t.Errorf("Parse(%q) accepted", bad)
 		}
+	}
+}
+
+func TestField(t *testing.T) {
+	head := []byte("GET /1 HTTP/1.1\r\nHost: a\r\nx-forwarded-FOR:  127.0.0.1 \r\n\r\n")
+	if value, found := Field(head, "X-Forwarded-For"); !found || string(value) != "127.0.0.1" {
+		t.Errorf("Field = %q, %v", value, found)
+	}
+	if _, found := Field(head, "X-Forwarded"); found {
+		t.Error("part of a name is enough")
 	}
 }
 
@@ -56,13 +74,15 @@ func TestMatchRefusesShiftsAndDamage(t *testing.T) {
 	}
 }
 
-func FuzzSize(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add(Request(60))
+	f.Add(Post(10, 60))
 	f.Add([]byte("GET /0060 HTTP/1.1\r\n\r\n"))
 	f.Add([]byte("GET /\x00 HTTP/1.1"))
 	f.Fuzz(func(t *testing.T, head []byte) {
-		if size, ok := Size(head); ok && (size < 0 || size > MaxBody) {
-			t.Fatalf("size %d out of range from %q", size, head)
+		ask, ok := Parse(head)
+		if ok && (ask.Size < 0 || ask.Size > MaxBody || ask.Body < 0 || ask.Body > MaxBody) {
+			t.Fatalf("%+v out of range from %q", ask, head)
 		}
 	})
 }

@@ -26,9 +26,10 @@ func (v *checkCmd) Run() error {
 	return nil
 }
 
-// load reads a configuration and prints its warnings.
+// load reads a configuration and prints its warnings. One with mistakes is looked at as if it had none: the names of its
+// servers are reported together with the rest.
 func load(path string) (*configs.Config, error) {
-	cfg, err := configs.Load(path)
+	cfg, err := configs.Load(path, engine.Look)
 	if err != nil {
 		return nil, err
 	}

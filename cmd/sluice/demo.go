@@ -24,7 +24,7 @@ func (v *demoCmd) Run() error {
 		}
 		origins = append(origins, address)
 	}
-	cfg, err := configs.Quick(v.Listen, origins)
+	cfg, err := configs.Quick("tcp", v.Listen, origins)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func (v *proxyCmd) Run() error {
 	if !v.TCP {
 		return errors.New("sluice: error: this version proxies TCP only: add --tcp")
 	}
-	cfg, err := configs.Quick(v.From, v.To)
+	cfg, err := configs.Quick("tcp", v.From, v.To)
 	if err != nil {
 		return err
 	}

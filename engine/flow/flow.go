@@ -209,3 +209,6 @@ func (f *Flow) Sink() Sink { return f.dst }
 
 // Stalled reports whether a chunk is with the sink, waiting to be taken.
 func (f *Flow) Stalled() bool { return f.state == Sending }
+
+// Queued reports whether the flow waits in the loop's ring: it may not be forgotten then.
+func (f *Flow) Queued() bool { return f.task.Queued() }

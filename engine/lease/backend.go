@@ -54,8 +54,9 @@ type Backend struct {
 	// Backup members are picked only when no other member is usable.
 	Backup bool
 
+	lots   []lot // of idle connections, by loop; each is touched by its own loop only
 	shared *live // the state inherited from an earlier Backend, else nil
-	_      [40]byte
+	_      [16]byte
 	own    live
 }
 

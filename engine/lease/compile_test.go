@@ -77,7 +77,7 @@ func TestCompile(t *testing.T) {
 		{"db.internal:5432 (fd00::1)", "[fd00::1]:5432", 2, 0, false},
 	})
 	assert.Equal(t, u.Set.Policy(), Hash)
-	assert.Equal(t, u.BySNI, true)
+	assert.Equal(t, u.Key == KeySNI, true)
 	assert.Equal(t, u.Proxy, ProxyVersion(2))
 	assert.Equal(t, u.Connect, 700*time.Millisecond)
 	assert.Equal(t, len(u.cursors), 2)

@@ -39,10 +39,12 @@ type Ask struct {
 	Taker   Taker
 }
 
-// Dialer makes leases on one loop.
+// Dialer makes leases on one loop, and keeps the connections that are idle.
 type Dialer struct {
 	net    *sock.Net
 	leases pool.FreeList[Lease]
+	parked pool.FreeList[parked]
+	lots   []*lot // those that have ever held a connection
 }
 
 // NewDialer returns the dialer of net's loop.
@@ -78,6 +80,21 @@ func (d *Dialer) Begin(ask Ask) *Lease {
 	return l
 }
 
+// Seek is Begin for connections that can be used again: when the server that is picked has an idle one on this loop, it
+// is returned at once, with its place at the server, and there is no lease. The caller owns both as in Taker.Leased.
+func (d *Dialer) Seek(ask Ask) (*sock.Conn, *Backend, *Lease) {
+	var tried Tried
+	b := pick(ask, d.net.Loop.Index(), &tried)
+	if b != nil {
+		if c := d.unpark(b); c != nil {
+			return c, b, nil
+		}
+	}
+	l := d.Begin(ask)
+	l.backend = b
+	return nil, nil, l
+}
+
 // Cancel ends the search; the taker hears nothing more.
 func (l *Lease) Cancel() {
 	l.drop()
@@ -96,12 +113,14 @@ func (l *Lease) Run() {
 // next tries servers until a dial is under way or there is none left.
 func (l *Lease) next() {
 	for {
-		b := l.pick()
+		if l.backend == nil {
+			l.backend = pick(l.ask, l.dialer.net.Loop.Index(), &l.tried)
+		}
+		b := l.backend
 		if b == nil {
 			l.fail()
 			return
 		}
-		l.backend = b
 		l.tried.Add(b)
 		l.dialer.net.Loop.Stats().Inc(stat.ConnectAttempts)
 		if l.tried.Len() > 1 {
@@ -122,10 +141,10 @@ func (l *Lease) next() {
 
 // pick takes a place at a server. A place that another loop takes in between costs a second look; the server is full
 // then, and is not picked again.
-func (l *Lease) pick() *Backend {
-	cursor := l.ask.From.cursor(l.dialer.net.Loop.Index())
+func pick(ask Ask, loop int, tried *Tried) *Backend {
+	cursor := ask.From.cursor(loop)
 	for {
-		b := cursor.Pick(l.ask.Key, &l.tried)
+		b := cursor.Pick(ask.Key, tried)
 		if b == nil || b.Acquire() {
 			return b
 		}

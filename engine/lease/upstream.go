@@ -22,7 +22,10 @@ type Upstream struct {
 	Set     *Set
 	Connect time.Duration // for each attempt
 	Proxy   ProxyVersion
-	BySNI   bool // keys come from the server name, not from the client's address
+	Key     KeySource
+	KeyName string        // of the header or cookie that keys come from
+	MaxIdle int           // idle connections per server and loop; 0 keeps none
+	Idle    time.Duration // how long one is kept
 
 	cursors []*Cursor // by loop
 }
@@ -77,12 +80,40 @@ func Compile(from *configs.Upstream, deps Deps) (*Upstream, configs.Issues) {
 	}
 	u := &Upstream{
 		Name: from.Name, Set: NewSet(policy, backends), Connect: from.Timeouts.Connect,
-		Proxy: proxyVersions[from.ProxyProtocol], BySNI: from.HashOn == "sni",
+		Proxy: proxyVersions[from.ProxyProtocol], Key: keySources[from.HashOn], KeyName: from.HashName,
+		MaxIdle: (from.Pool.MaxIdle + deps.Loops - 1) / deps.Loops, Idle: from.Pool.IdleTimeout,
+	}
+	if u.Proxy != 0 {
+		u.MaxIdle = 0 // the header speaks for one client
+	}
+	for _, b := range backends {
+		b.lots = make([]lot, deps.Loops)
+		for i := range b.lots {
+			b.lots[i].upstream = u
+		}
 	}
 	for i := range deps.Loops {
 		u.cursors = append(u.cursors, u.Set.NewCursor(i, deps.Seed))
 	}
 	return u, nil
+}
+
+// KeySource is what a policy that goes by a key takes it from.
+type KeySource uint8
+
+// The sources of keys. What a request does not have is replaced by the client's address.
+const (
+	KeyClientIP KeySource = iota
+	KeySNI
+	KeyPath
+	KeyURI
+	KeyHost
+	KeyHeader
+	KeyCookie
+)
+
+var keySources = map[string]KeySource{
+	"client_ip": KeyClientIP, "sni": KeySNI, "path": KeyPath, "uri": KeyURI, "host": KeyHost, "header": KeyHeader, "cookie": KeyCookie,
 }
 
 var proxyVersions = map[string]ProxyVersion{"off": 0, "v1": 1, "v2": 2}

@@ -2,13 +2,14 @@
 // and the admin page.
 //
 // The access log never blocks a loop. Each loop appends lines to a buffer of its own
-// (lines.go, encode.go); one writer goroutine takes full buffers and writes them
+// (lines.go; encode.go, exchange.go); one writer goroutine takes full buffers and writes them
 // (writer.go). A sink that hangs, fills up or goes away costs lines, which are counted,
 // and nothing else:
 //
 //	log, err := observe.Open("/var/log/sluice/access.log", logger)
 //	lines := log.Lines()      // once per loop
 //	lines.Conn(&record)       // on the loop, when a connection has ended
+//	lines.Exchange(&record)   // or an HTTP exchange
 //	lines.Flush()             // on the loop, by a timer while lines.Pending()
 package observe
 

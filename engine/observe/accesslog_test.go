@@ -112,7 +112,7 @@ func TestLinesReachTheFile(t *testing.T) {
 	log.Close() // twice is harmless
 
 	text, err := os.ReadFile(path)
-	if err != nil || string(text) != strings.Repeat(string(appendConn(nil, sample())), 3) {
+	if err != nil || string(text) != strings.Repeat(string(appendConn(nil, new(clock), sample())), 3) {
 		t.Errorf("%v, %s", err, text)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm()&^0o640 != 0 {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,13 +20,18 @@ var update = flag.Bool("update", false, "rewrite the generated parts of docs/log
 // generated returns what belongs between the markers of each name.
 func generated() map[string]string {
 	var reasons strings.Builder
-	reasons.WriteString("| Reason | Side | Class | Meaning |\n|---|---|---|---|\n")
+	reasons.WriteString("| Reason | Side | Class | Status | Meaning |\n|---|---|---|---|---|\n")
 	for r := range record.Reasons() {
-		fmt.Fprintf(&reasons, "| `%s` | %s | %s | %s |\n", r, r.Side(), r.Class(), r.Text())
+		status := "–"
+		if r.Status() != 0 {
+			status = strconv.Itoa(r.Status())
+		}
+		fmt.Fprintf(&reasons, "| `%s` | %s | %s | %s | %s |\n", r, r.Side(), r.Class(), status, r.Text())
 	}
 	return map[string]string{
-		"example": "```json\n" + string(appendConn(nil, sample())) + "```\n",
-		"reasons": reasons.String(),
+		"connection example": "```json\n" + string(appendConn(nil, new(clock), sample())) + "```\n",
+		"exchange example":   "```json\n" + string(appendExchange(nil, new(clock), sampleExchange())) + "```\n",
+		"reasons":            reasons.String(),
 	}
 }
 
@@ -61,14 +67,19 @@ func TestLoggingDocNamesEveryField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(doc), "| Field |")
-	table, _, _ = strings.Cut(table, "\n\n")
-	var documented []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(table, -1) {
-		documented = append(documented, m[1])
-	}
-	printed, err := fieldOrder(appendConn(nil, sample()))
-	if err != nil || !slices.Equal(documented, printed) {
-		t.Errorf("documented %v\nprinted    %v (%v)", documented, printed, err)
+	for name, line := range map[string][]byte{
+		"connection": appendConn(nil, new(clock), sample()),
+		"exchange":   appendExchange(nil, new(clock), sampleExchange()),
+	} {
+		_, table, _ := strings.Cut(string(doc), "<!-- "+name+" example:end -->")
+		table, _, _ = strings.Cut(strings.TrimSpace(table), "\n\n")
+		var documented []string
+		for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(table, -1) {
+			documented = append(documented, m[1])
+		}
+		printed, err := fieldOrder(line)
+		if err != nil || !slices.Equal(documented, printed) {
+			t.Errorf("%s: documented %v\nprinted    %v (%v)", name, documented, printed, err)
+		}
 	}
 }

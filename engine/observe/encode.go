@@ -1,16 +1,17 @@
 package observe
 
 // The JSON of one line, written by hand: appended to the loop's buffer without an
-// allocation, in about a microsecond. Field order is fixed and docs/logging.md
+// allocation, in well under a microsecond. Field order is fixed and docs/logging.md
 // describes it; a test compares the two.
 //
-// Some of the text was chosen by an attacker (the server name, the protocol). It is
-// cut at textMax bytes, so a line has an upper bound, and every character that could
-// break the JSON, move a terminal's cursor or turn its text around is escaped.
+// Some of the text was chosen by an attacker (the server name, the target). It is
+// cut, so a line has an upper bound, and every character that could break the JSON,
+// move a terminal's cursor or turn its text around is escaped.
 
 import (
 	"net/netip"
 	"strconv"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -22,44 +23,20 @@ const (
 	textMax = 255
 	// addrMax cuts an address; only an invented IPv6 zone makes one longer.
 	addrMax = 64
-	// lineMax bounds a line: six texts and two addresses whose every byte becomes
-	// \u00XX, and the keys and numbers around them.
-	lineMax = 6*(6*textMax+len("…")) + 2*6*addrMax + 700
-
-	timeLayout = "2006-01-02T15:04:05.000000Z" // RFC 3339 in UTC
+	// connMax bounds the line of a connection: six texts and two addresses whose every
+	// byte becomes \u00XX, and the keys and numbers around them.
+	connMax = 6*(6*textMax+len("…")) + 2*6*addrMax + 700
+	// lineMax bounds every line.
+	lineMax = max(connMax, exchangeMax)
 )
 
-// appendConn appends r as one line with its newline, at most lineMax bytes.
-func appendConn(dst []byte, r *record.Conn) []byte {
-	var names record.Names
-	if r.Names != nil {
-		names = *r.Names
-	}
-	dst = append(dst, `{"time":"`...)
-	dst = time.Unix(0, r.Start).Add(r.Total).UTC().AppendFormat(dst, timeLayout)
-	dst = append(dst, `","reason":"`...)
-	dst = append(dst, r.Reason.String()...)
-	dst = append(dst, `","side":"`...)
-	dst = append(dst, r.Reason.Side().String()...)
-	dst = append(dst, '"')
-	if r.Errno != 0 {
-		dst = appendText(dst, "error", r.Errno.Error())
-	}
-	dst = appendAddr(dst, "client", r.Client)
-	if r.Peer.IsValid() {
-		dst = appendAddr(dst, "peer", r.Peer)
-	}
-	dst = appendText(dst, "listener", names.Listener)
-	dst = appendText(dst, "route", names.Route)
-	dst = appendText(dst, "upstream", names.Upstream)
+// appendConn appends r as one line with its newline, at most connMax bytes.
+func appendConn(dst []byte, c *clock, r *record.Conn) []byte {
+	dst = appendEnding(dst, c, ending{r.Start, r.Total, r.Reason, r.Errno})
+	dst = appendParties(dst, r.Client, r.Peer, r.Names)
 	dst = appendText(dst, "server", r.Server)
 	dst = appendText(dst, "sni", r.SNI)
 	dst = appendText(dst, "alpn", r.ALPN)
-	return appendNumbers(dst, r)
-}
-
-// appendNumbers appends the fields that every line has, and ends it.
-func appendNumbers(dst []byte, r *record.Conn) []byte {
 	dst = appendCount(dst, "attempts", uint64(r.Attempts))
 	dst = appendCount(dst, "bytes_up", r.BytesUp)
 	dst = appendCount(dst, "bytes_down", r.BytesDown)
@@ -67,12 +44,46 @@ func appendNumbers(dst []byte, r *record.Conn) []byte {
 	dst = appendMillis(dst, "hello_ms", uint64(r.Hello))
 	dst = appendMillis(dst, "connect_ms", uint64(r.Connect))
 	dst = appendMillis(dst, "first_byte_ms", uint64(r.FirstByte))
-	dst = appendMillis(dst, "total_ms", uint64(max(r.Total, 0)/time.Microsecond))
-	dst = appendKey(dst, "spliced")
-	if r.Spliced {
-		return append(dst, "true}\n"...)
+	dst = appendMillis(dst, "total_ms", micros(r.Total))
+	dst = appendBool(dst, "spliced", r.Spliced)
+	return append(dst, "}\n"...)
+}
+
+// ending is how every line begins: when and why it was over.
+type ending struct {
+	start  int64 // Unix nanoseconds
+	total  time.Duration
+	reason record.Reason
+	errno  syscall.Errno
+}
+
+// appendEnding opens a line.
+func appendEnding(dst []byte, c *clock, e ending) []byte {
+	dst = append(dst, `{"time":"`...)
+	dst = c.append(dst, e.start, e.total)
+	dst = append(dst, `","reason":"`...)
+	dst = append(dst, e.reason.String()...)
+	dst = append(dst, `","side":"`...)
+	dst = append(dst, e.reason.Side().String()...)
+	dst = append(dst, '"')
+	if e.errno != 0 {
+		dst = appendText(dst, "error", e.errno.Error())
 	}
-	return append(dst, "false}\n"...)
+	return dst
+}
+
+// appendParties appends who came and where it was filed.
+func appendParties(dst []byte, client, peer netip.AddrPort, names *record.Names) []byte {
+	dst = appendAddr(dst, "client", client)
+	if peer.IsValid() {
+		dst = appendAddr(dst, "peer", peer)
+	}
+	if names == nil {
+		return dst
+	}
+	dst = appendText(dst, "listener", names.Listener)
+	dst = appendText(dst, "route", names.Route)
+	return appendText(dst, "upstream", names.Upstream)
 }
 
 func appendKey(dst []byte, key string) []byte {
@@ -81,14 +92,19 @@ func appendKey(dst []byte, key string) []byte {
 	return append(dst, `":`...)
 }
 
-// appendText appends the field unless its text is empty.
-func appendText(dst []byte, key, text string) []byte {
-	if text == "" {
+// appendText appends the field unless its text is empty, and at most textMax bytes of it.
+func appendText[T string | []byte](dst []byte, key string, text T) []byte {
+	return appendCut(dst, key, text, textMax)
+}
+
+// appendCut appends the field unless its text is empty, and at most longest bytes of it.
+func appendCut[T string | []byte](dst []byte, key string, text T, longest int) []byte {
+	if len(text) == 0 {
 		return dst
 	}
 	dst = append(appendKey(dst, key), '"')
-	if len(text) > textMax {
-		dst = appendEscaped(dst, text[:textMax])
+	if len(text) > longest {
+		dst = appendEscaped(dst, text[:longest])
 		return append(dst, `…"`...)
 	}
 	return append(appendEscaped(dst, text), '"')
@@ -107,14 +123,28 @@ func appendAddr(dst []byte, key string, addr netip.AddrPort) []byte {
 }
 
 func appendCount(dst []byte, key string, n uint64) []byte {
-	return strconv.AppendUint(appendKey(dst, key), n, 10)
+	return appendUint(appendKey(dst, key), n)
+}
+
+// appendUint appends n in decimal. Most numbers of a line have one digit.
+func appendUint(dst []byte, n uint64) []byte {
+	if n < 10 {
+		return append(dst, byte('0'+n))
+	}
+	return strconv.AppendUint(dst, n, 10)
 }
 
 // appendMillis appends microseconds as milliseconds with three decimals.
 func appendMillis(dst []byte, key string, us uint64) []byte {
-	dst = strconv.AppendUint(appendKey(dst, key), us/1000, 10)
-	us %= 1000
-	return append(dst, '.', byte('0'+us/100), byte('0'+us/10%10), byte('0'+us%10))
+	dst = appendUint(appendKey(dst, key), us/1000)
+	return appendThree(append(dst, '.'), us%1000)
+}
+
+// micros returns d in whole microseconds, 0 if it is negative.
+func micros(d time.Duration) uint64 { return uint64(max(d, 0) / time.Microsecond) }
+
+func appendBool(dst []byte, key string, b bool) []byte {
+	return strconv.AppendBool(appendKey(dst, key), b)
 }
 
 // appendEscaped appends text as the inside of a JSON string (RFC 8259, section 7). What
@@ -123,7 +153,7 @@ func appendMillis(dst []byte, key string, us uint64) []byte {
 func appendEscaped[T string | []byte](dst []byte, text T) []byte {
 	done := 0 // text[:done] is in dst
 	for i := 0; i < len(text); {
-		if isPlain(text[i]) {
+		if plain[text[i]] {
 			i++
 			continue
 		}
@@ -144,8 +174,13 @@ func appendEscaped[T string | []byte](dst []byte, text T) []byte {
 	return append(dst, text[done:]...)
 }
 
-// isPlain reports the ASCII characters that stand for themselves.
-func isPlain(c byte) bool { return c >= ' ' && c < 0x7f && c != '"' && c != '\\' }
+// plain marks the ASCII characters that stand for themselves.
+var plain = func() (set [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		set[c] = c != '"' && c != '\\'
+	}
+	return set
+}()
 
 // decodeRune decodes the first character without a conversion that would allocate.
 func decodeRune[T string | []byte](text T) (rune, int) {

@@ -50,7 +50,7 @@ func TestConnLine(t *testing.T) {
 		`"client":"203.0.113.7:51334","peer":"10.0.0.4:40112","listener":"edge","route":"shop","upstream":"tls_pool",` +
 		`"server":"10.0.1.2:443","sni":"shop.example.com","alpn":"h2","attempts":2,"bytes_up":1834,"bytes_down":10486013,` +
 		`"proxy_header_ms":0.085,"hello_ms":1.204,"connect_ms":0.412,"first_byte_ms":20.007,"total_ms":4001.500,"spliced":true}` + "\n"
-	if got := string(appendConn(nil, sample())); got != want {
+	if got := string(appendConn(nil, new(clock), sample())); got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}
 }
@@ -58,7 +58,7 @@ func TestConnLine(t *testing.T) {
 func TestEmptyConnLine(t *testing.T) {
 	const want = `{"time":"1970-01-01T00:00:00.000000Z","reason":"none","side":"self","client":"unix","attempts":0,"bytes_up":0,"bytes_down":0,` +
 		`"proxy_header_ms":0.000,"hello_ms":0.000,"connect_ms":0.000,"first_byte_ms":0.000,"total_ms":0.000,"spliced":false}` + "\n"
-	if got := string(appendConn(nil, &record.Conn{})); got != want {
+	if got := string(appendConn(nil, new(clock), &record.Conn{})); got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}
 }
@@ -78,7 +78,7 @@ func TestHostileText(t *testing.T) {
 		"cut character": {strings.Repeat("a", textMax-1) + "ü", strings.Repeat("a", textMax-1) + "\ufffd…"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			line := appendConn(nil, &record.Conn{SNI: c.text})
+			line := appendConn(nil, new(clock), &record.Conn{SNI: c.text})
 			checkPrintable(t, line)
 			if got := decode(t, line)["sni"]; got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
@@ -114,7 +114,7 @@ func TestLongestLine(t *testing.T) {
 		}
 	}
 	for r.Errno = range syscall.Errno(256) {
-		if n := len(appendConn(nil, r)); n > lineMax {
+		if n := len(appendConn(nil, new(clock), r)); n > lineMax {
 			t.Fatalf("%s, %v: %d bytes, more than lineMax %d", r.Reason, r.Errno, n, lineMax)
 		}
 	}
@@ -122,16 +122,16 @@ func TestLongestLine(t *testing.T) {
 
 func TestIPv6Zone(t *testing.T) {
 	client := netip.AddrPortFrom(netip.MustParseAddr("fe80::1").WithZone(`e"0`), 80)
-	if got := decode(t, appendConn(nil, &record.Conn{Client: client}))["client"]; got != `[fe80::1%e"0]:80` {
+	if got := decode(t, appendConn(nil, new(clock), &record.Conn{Client: client}))["client"]; got != `[fe80::1%e"0]:80` {
 		t.Errorf("got %q", got)
 	}
 }
 
 func TestLineDoesNotAllocate(t *testing.T) {
-	r, dst := sample(), make([]byte, 0, lineMax)
+	r, c, dst := sample(), new(clock), make([]byte, 0, lineMax)
 	r.Client = netip.MustParseAddrPort("[2001:db8::1]:443")
 	r.SNI = "\xffbücher"
-	if n := testing.AllocsPerRun(100, func() { dst = appendConn(dst[:0], r) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { dst = appendConn(dst[:0], c, r) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -143,7 +143,7 @@ func FuzzConnLine(f *testing.F) {
 	f.Add(strings.Repeat("\x1f", 300), "…", uint64(0), int64(1<<62), uint32(999))
 	f.Fuzz(func(t *testing.T, sni, alpn string, n uint64, start int64, us uint32) {
 		r := &record.Conn{SNI: sni, ALPN: alpn, BytesUp: n, Start: start, Hello: record.Micros(us)}
-		line := appendConn(nil, r)
+		line := appendConn(nil, new(clock), r)
 		if len(line) > lineMax {
 			t.Errorf("%d bytes", len(line))
 		}
@@ -164,10 +164,10 @@ func FuzzConnLine(f *testing.F) {
 func floorMicros(ns int64) int64 { return time.Unix(0, ns).UnixMicro() }
 
 func BenchmarkConnLine(b *testing.B) {
-	r, dst := sample(), make([]byte, 0, lineMax)
+	r, c, dst := sample(), new(clock), make([]byte, 0, lineMax)
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = appendConn(dst[:0], r)
+		dst = appendConn(dst[:0], c, r)
 	}
 }
 

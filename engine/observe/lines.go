@@ -47,6 +47,7 @@ func (b *batch) reset() {
 type Lines struct {
 	log     *AccessLog
 	current *batch // the loop's; the other is in full, in free or with the writer
+	clock   clock
 
 	full    atomic.Pointer[batch]
 	free    atomic.Pointer[batch]
@@ -62,18 +63,40 @@ func newLines(log *AccessLog) *Lines {
 // Conn appends the line of one connection that has ended. It allocates nothing but in a
 // burst, never blocks and keeps nothing of r. When there is no room the line is dropped.
 func (l *Lines) Conn(r *record.Conn) {
+	if b := l.room(); b != nil {
+		b.bytes = appendConn(b.bytes, &l.clock, r)
+		l.added(b)
+	}
+}
+
+// Exchange appends the line of one HTTP exchange that is over, as Conn does; its borrowed
+// texts are copied.
+func (l *Lines) Exchange(x *record.Exchange) {
+	if b := l.room(); b != nil {
+		b.bytes = appendExchange(b.bytes, &l.clock, x)
+		l.added(b)
+	}
+}
+
+// room returns a batch that can take one more line; if there is none it counts the line as
+// dropped and returns nil.
+func (l *Lines) room() *batch {
 	if l == nil {
-		return
+		return nil
 	}
-	b := l.current
-	if len(b.bytes)+lineMax > batchMax {
-		if l.Flush(); l.current == b {
-			l.dropped.Add(1)
-			return
-		}
-		b = l.current
+	full := l.current
+	if len(full.bytes)+lineMax <= batchMax {
+		return full
 	}
-	b.bytes = appendConn(b.bytes, r)
+	if l.Flush(); l.current == full {
+		l.dropped.Add(1)
+		return nil
+	}
+	return l.current
+}
+
+// added counts the line that was appended to b.
+func (l *Lines) added(b *batch) {
 	b.lines++
 	if len(b.bytes) >= handOverAt {
 		l.Flush()

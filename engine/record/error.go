@@ -32,11 +32,12 @@ const (
 
 // Error is a failure with its meaning. Kind is the Reason that the connection's record
 // gets if nothing better happens; the side follows from it. Cause is the system's
-// error and may be nil.
+// error and may be nil. Detail says more, as a static text, and may be empty.
 type Error struct {
-	Kind  Reason
-	Retry Retry
-	Cause error
+	Kind   Reason
+	Retry  Retry
+	Cause  error
+	Detail string
 }
 
 // Error returns the token and the cause: "connect_refused: connection refused".

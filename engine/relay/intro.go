@@ -43,7 +43,7 @@ func (t *tunnel) dropIntro() {
 // Connected implements sock.Owner: the client's connection has had its first event. (The server's are the lease's
 // business.)
 func (t *tunnel) Connected(c *sock.Conn) {
-	if t.relay.service.Proxy.expects(c.Peer().Addr()) {
+	if t.relay.service.Proxy.Expects(c.Peer().Addr()) {
 		t.readProxy()
 		return
 	}
@@ -92,27 +92,19 @@ func (t *tunnel) Peeked(c *sock.Conn, b []byte, eof bool) {
 
 // seeProxy judges the bytes that should be a PROXY header.
 func (t *tunnel) seeProxy(c *sock.Conn, b []byte, eof bool) {
-	required := t.relay.service.Proxy.Required
-	header, n, status := sock.ParseProxy(b)
-	if status == sock.ProxyPartial && eof && !required && !sock.ProxyBegun(b) {
-		status = sock.ProxyAbsent // a short message, that might have become a header
-	}
+	header, n, status, why := t.relay.service.Proxy.Judge(b, eof)
 	switch {
-	case status == sock.ProxyPartial && !eof:
+	case status == sock.ProxyPartial:
 		return
-	case len(b) == 0 && required:
-		t.end(record.ClientGone, 0)
+	case why == record.ClientGone:
+		t.end(why, 0)
+		return
+	case why != record.None:
+		t.refuse(why, stat.ProxyHeadersBad)
 		return
 	case status == sock.ProxyComplete:
 		c.Discard(n)
 		t.introduced(header)
-	case status == sock.ProxyAbsent && !required:
-	case status == sock.ProxyAbsent:
-		t.refuse(record.ProxyHeaderMissing, stat.ProxyHeadersBad)
-		return
-	default:
-		t.refuse(record.ProxyHeaderBad, stat.ProxyHeadersBad)
-		return
 	}
 	t.relay.net.Loop.Cancel(&t.timer)
 	t.rec.ProxyHeader = t.between()
@@ -190,7 +182,7 @@ func (t *tunnel) key(u *lease.Upstream) uint64 {
 	switch {
 	case !u.Set.Policy().Keyed():
 		return 0
-	case u.BySNI:
+	case u.Key == lease.KeySNI:
 		return lease.HashName(t.intro.hello.ServerName())
 	}
 	return lease.HashAddr(t.rec.Client.Addr())
@@ -211,17 +203,17 @@ func (t *tunnel) Unleased(why record.Reason, cause syscall.Errno) {
 
 // tooSlow handles the end of a deadline on the way to the server.
 func (t *tunnel) tooSlow() {
-	switch {
-	case t.state == greeting:
+	if t.state == greeting {
 		t.refuse(record.HelloTimeout, stat.HellosBad)
-	case t.relay.service.Proxy.Required || sock.ProxyBegun(t.front.Ahead()):
-		t.refuse(record.ProxyHeaderTimeout, stat.ProxyHeadersBad)
-	default:
-		// The header was optional, and a client that waits for the server to speak first sends none.
-		t.front.EndPeek()
-		t.rec.ProxyHeader = t.between()
-		t.identified()
+		return
 	}
+	if why := t.relay.service.Proxy.Overdue(t.front.Ahead()); why != record.None {
+		t.refuse(why, stat.ProxyHeadersBad)
+		return
+	}
+	t.front.EndPeek()
+	t.rec.ProxyHeader = t.between()
+	t.identified()
 }
 
 // Expired implements loop.Expirer.

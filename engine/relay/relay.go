@@ -33,22 +33,10 @@ type Service struct {
 	Names    *record.Names // with the listener's name only
 	Routes   *route.Table[*Route]
 	Access   route.Access // judged at accept, on the socket's peer
-	Proxy    ProxyPolicy
+	Proxy    sock.ProxyPolicy
 	PerIP    *limit.PerKey[netip.Addr] // nil without a limit
 	MaxPerIP int64
 	Timeouts Timeouts
-}
-
-// ProxyPolicy says whose PROXY headers are read.
-type ProxyPolicy struct {
-	Read     bool // from the peers in From, or from everybody when that is empty
-	Required bool // close a connection without a header
-	From     route.Prefixes
-}
-
-// expects reports whether peer may, or has to, begin with a header.
-func (p *ProxyPolicy) expects(peer netip.Addr) bool {
-	return p.Read && (p.From.Empty() || p.From.Contains(peer))
 }
 
 // Timeouts are a listener's.

@@ -6,6 +6,7 @@ import (
 
 	"sluice/engine/flow"
 	"sluice/engine/lease"
+	"sluice/engine/limit"
 	"sluice/engine/loop"
 	"sluice/engine/record"
 	"sluice/engine/sock"
@@ -140,7 +141,7 @@ func (t *tunnel) count() bool {
 	if service.PerIP == nil || !t.rec.Client.IsValid() {
 		return true
 	}
-	key := perIPKey(t.rec.Client.Addr())
+	key := limit.ClientKey(t.rec.Client.Addr())
 	if !service.PerIP.Acquire(key, service.MaxPerIP) {
 		t.relay.net.Loop.Stats().Inc(stat.RefusedPerIP)
 		return false
@@ -154,17 +155,4 @@ func (t *tunnel) uncount() {
 		t.relay.service.PerIP.Release(t.counted)
 		t.counted = netip.Addr{}
 	}
-}
-
-// perIPKey is what counts as one client: an IPv4 address, or an IPv6 /64, which is what one site is given.
-func perIPKey(ip netip.Addr) netip.Addr {
-	ip = ip.Unmap()
-	if ip.Is4() {
-		return ip
-	}
-	p, err := ip.WithZone("").Prefix(64)
-	if err != nil {
-		return ip
-	}
-	return p.Addr()
 }

@@ -8,7 +8,7 @@ package sock
 // Close ends the connection in order: what was written still arrives, followed by the end of the stream. Bytes that
 // have arrived and were never read turn it into a reset, which is the kernel's rule.
 func (c *Conn) Close() {
-	c.leave()
+	c.letGo()
 	c.burySoon()
 }
 
@@ -16,7 +16,7 @@ func (c *Conn) Close() {
 // reset; its peer sees the end.) While the kernel still holds unacknowledged bytes, which a reset would destroy, the
 // descriptor lingers for as long as they make progress, within bounds.
 func (c *Conn) Reset() {
-	c.leave()
+	c.letGo()
 	if !c.has(stream) {
 		c.cut()
 	}
@@ -25,7 +25,7 @@ func (c *Conn) Reset() {
 
 // Drop cuts the connection at once: what has not arrived is lost. It is for a peer that takes nothing any more.
 func (c *Conn) Drop() {
-	c.leave()
+	c.letGo()
 	if !c.has(stream) {
 		c.net.Sys.ResetOnClose(int(c.fd))
 	}
@@ -41,14 +41,15 @@ func (c *Conn) cut() {
 	c.net.Sys.ResetOnClose(int(c.fd))
 }
 
-// leave gives back everything the connection holds.
-func (c *Conn) leave() {
+// letGo gives back everything the connection holds.
+func (c *Conn) letGo() {
 	c.set(closing)
 	c.net.Loop.Forget(int(c.fd))
 	c.dropHead()
-	c.dropPrefix()
+	c.dropOut()
 	c.dropPipe()
 	c.source, c.sink, c.chunk, c.peeker, c.owner = nil, nil, nil, nil, nil
+	c.tail = ""
 }
 
 // burySoon has the descriptor closed in a later turn. A task that waits in the ring would run within this one, so it

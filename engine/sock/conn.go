@@ -34,31 +34,56 @@ type Conn struct {
 	net   *Net
 	owner Owner
 	task  loop.Task // tells the owner, shows what was read ahead, and closes, depending on the state
-	out   loop.Task // writes at the end of the batch
+	leave loop.Task // writes at the end of the batch
 
 	source *flow.Flow // takes the bytes from here; it waits for more when wanted is set
 	sink   *flow.Flow // its chunk is being written here
 	chunk  *flow.Chunk
 	peeker Peeker
 
-	head   *pool.Buffer // bytes read ahead of any flow: [headAt, headLen)
-	prefix *pool.Buffer // bytes queued to leave before any chunk: [prefixAt, prefixLen)
-	pipe   *pool.Pipe   // held while a bulk run lasts
+	head *pool.Buffer // bytes read ahead of any flow: [headAt, headLen)
+	out  *pool.Buffer // bytes queued to leave before any chunk: [outAt, outLen)
+	tail string       // what follows the chunk being written
+	pipe *pool.Pipe   // held while a bulk run lasts
 
-	peer     netip.AddrPort
-	fd       int32
-	headAt   int32
-	headLen  int32
-	prefixAt int16
-	prefixLn int16
-	run      int32 // bytes moved in the present bulk run, saturating
-	spent    int32 // bytes brought in since the last event
-	cause    syscall.Errno
-	flags    flag
-	state    connState
-	class    pool.Class // of the next read
-	last     bool       // the chunk being written is the last
+	left    int64 // bytes the source flow may still have; unbounded for all until the end of the stream
+	peer    netip.AddrPort
+	fd      int32
+	headAt  int32
+	headLen int32
+	outAt   int32
+	outLen  int32
+	run     int32 // bytes moved in the present bulk run, saturating
+	spent   int32 // bytes brought in since the last event
+	cause   syscall.Errno
+	flags   flag
+	state   connState
+	class   pool.Class // of the next read for a flow
+	ahead   pool.Class // of the next read for a peeker
+	last    bool       // the chunk being written is the last
 }
+
+// unbounded is what a flow may have when nobody said otherwise.
+const unbounded = -1
+
+// Watcher is an Owner that wants to know when the peer ends its side while nobody reads.
+type Watcher interface {
+	// PeerEnded is called once after Watch: the peer has sent its end of stream. Bytes before it may still be unread.
+	PeerEnded(c *Conn)
+}
+
+// Watch has the owner, a Watcher, told of the peer's end of stream, without reading anything. It reports whether that
+// has been seen already; the owner is not called then.
+func (c *Conn) Watch() (gone bool) {
+	if c.flags&(readShut|ended) != 0 {
+		return true
+	}
+	c.add(watched)
+	return false
+}
+
+// Unwatch takes a Watch back.
+func (c *Conn) Unwatch() { c.clear(watched) }
 
 // Own sets who is told about the connection. It must be called before the next event.
 func (c *Conn) Own(o Owner) { c.owner = o }
@@ -98,6 +123,10 @@ func (c *Conn) Ready(ev loop.Events) {
 		c.look()
 	}
 	c.flush()
+	if c.flags&(watched|readShut) == watched|readShut {
+		c.clear(watched)
+		c.owner.(Watcher).PeerEnded(c)
+	}
 }
 
 // note turns hints into remembered facts.
@@ -163,28 +192,7 @@ func (c *Conn) Run() {
 	if c.state == open && c.has(unseen) && c.peeker != nil {
 		c.clear(unseen)
 		c.peeker.Peeked(c, c.Ahead(), c.has(ended))
-	}
-	if c.state == open && c.sink == nil && c.prefix != nil {
-		c.flushPrefix()
-	}
-}
-
-// outbox is a Conn as the task that writes at the end of a batch.
-type outbox Conn
-
-// Run writes what waits to be written.
-func (o *outbox) Run() { (*Conn)(o).flush() }
-
-// Panicked implements loop.Victim.
-func (o *outbox) Panicked() { (*Conn)(o).Panicked() }
-
-// flush writes what waits to be written.
-func (c *Conn) flush() {
-	switch {
-	case c.sink != nil:
-		c.push()
-	case c.prefix != nil:
-		c.flushPrefix()
+		c.look()
 	}
 }
 

@@ -33,4 +33,9 @@ const (
 	lingerTick  = 20 * time.Millisecond
 	lingerStall = 2 * time.Second
 	lingerTotal = 5 * time.Minute
+	// farewellStall is how long a connection on its way out may make no progress, farewellTotal how long it may take at
+	// all, farewellBytes what it may still send; the first two are nginx's lingering_timeout and lingering_time.
+	farewellStall = 5 * time.Second
+	farewellTotal = 30 * time.Second
+	farewellBytes = 16 << 20
 )

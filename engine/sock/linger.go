@@ -75,6 +75,9 @@ func (n *Net) Shut() {
 		n.Sys.Close(g.fd)
 	}
 	clear(n.lingering)
+	for g := range n.leaving {
+		g.end()
+	}
 }
 
 // Lingering is the number of connections that wait for their last bytes to arrive.

@@ -17,9 +17,12 @@ type Net struct {
 	// Ephemeral is the lowest port the kernel chooses for connections of its own (net.ipv4.ip_local_port_range).
 	Ephemeral uint16
 
+	parts     Parts // of the write under way; here because the seam would make it escape to the heap
 	conns     pool.FreeList[Conn]
 	lingers   pool.FreeList[linger]
-	lingering map[*linger]struct{} // at most lingerMax
+	farewells pool.FreeList[farewell]
+	leaving   map[*farewell]struct{} // bounded by the gates: each holds its place until the end
+	lingering map[*linger]struct{}   // at most lingerMax
 }
 
 // NewNet returns the net of loop l.
@@ -27,6 +30,7 @@ func NewNet(l *loop.Loop, sys Sys, buffers *pool.Arena, pipes *pool.Pipes) *Net 
 	return &Net{
 		Loop: l, Sys: sys, Buffers: buffers, Pipes: pipes,
 		lingering: make(map[*linger]struct{}),
+		leaving:   make(map[*farewell]struct{}),
 	}
 }
 
@@ -36,9 +40,9 @@ func (n *Net) Open() int { return n.conns.Live() }
 // conn makes a connection of a descriptor and registers it. The descriptor is closed when that fails.
 func (n *Net) conn(fd int) (*Conn, syscall.Errno) {
 	c := n.conns.Get()
-	*c = Conn{net: n, fd: int32(fd), class: pool.Medium}
+	*c = Conn{net: n, fd: int32(fd), class: pool.Medium, left: unbounded}
 	c.task.Bind(c)
-	c.out.Bind((*outbox)(c))
+	c.leave.Bind((*outbox)(c))
 	c.set(connecting)
 	if err := n.Loop.Add(fd, c); err != nil {
 		c.set(closing)

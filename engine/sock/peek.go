@@ -11,7 +11,8 @@ import (
 // Peeker looks at the first bytes of a connection.
 type Peeker interface {
 	// Peeked is shown all bytes that were read and not discarded, each time there are more, and a last time with
-	// eof. It may call Discard, EndPeek, Close and Reset of c. It must end the peek before 64 KiB.
+	// eof. It may call Discard, EndPeek, Close and Reset of c. It must end the peek before 64 KiB. An eof of a
+	// connection that has failed comes only after its owner has heard of that; c.Cause tells it from an ordinary one.
 	Peeked(c *Conn, b []byte, eof bool)
 }
 
@@ -27,6 +28,10 @@ func (c *Conn) Peek(p Peeker) {
 	}
 	c.look()
 }
+
+// PeekBy sets the size of the buffers that bytes are read ahead into, from now on: the smallest unless told. A peeker
+// that takes a message whose body follows in the same read saves calls by a larger one.
+func (c *Conn) PeekBy(class pool.Class) { c.ahead = class }
 
 // EndPeek stops reading ahead. What was read and not discarded is the first thing a flow gets.
 func (c *Conn) EndPeek() { c.peeker = nil }
@@ -53,12 +58,12 @@ func (c *Conn) look() {
 				c.dropHead()
 			}
 			return
-		case err != 0:
-			c.latch(err)
-			return
-		case n == 0 && c.cause != 0:
+		case (err != 0 || n == 0 && c.cause != 0) && !c.has(told):
+			if err != 0 {
+				c.latch(err)
+			}
 			return // the owner is told from the task
-		case n == 0:
+		case n == 0 || err != 0:
 			c.add(ended)
 			if c.headAt == c.headLen {
 				c.dropHead()
@@ -85,21 +90,25 @@ func (c *Conn) Ahead() []byte {
 // makeRoom sees to it that the head has space for one more read.
 func (c *Conn) makeRoom() {
 	if c.head == nil {
-		c.head, c.headAt, c.headLen = c.net.Buffers.Get(pool.Small), 0, 0
+		c.head, c.headAt, c.headLen = c.net.Buffers.Get(c.ahead), 0, 0
 		return
 	}
 	if int(c.headLen) < len(c.head.Bytes()) {
 		return
 	}
-	if c.headAt > 0 {
+	if c.headAt > 0 && !c.head.Shared() {
 		c.headLen = int32(copy(c.head.Bytes(), c.Ahead()))
 		c.headAt = 0
 		return
 	}
-	if c.head.Class() == pool.Large {
-		panic("sock: a peek went beyond the largest buffer")
+	class := c.head.Class()
+	if len(c.Ahead()) == class.Size() {
+		if class == pool.Large {
+			panic("sock: a peek went beyond the largest buffer")
+		}
+		class++
 	}
-	bigger := c.net.Buffers.Get(c.head.Class() + 1)
+	bigger := c.net.Buffers.Get(class)
 	n := copy(bigger.Bytes(), c.Ahead())
 	c.head.Release()
 	c.head, c.headAt, c.headLen = bigger, 0, int32(n)
@@ -111,3 +120,9 @@ func (c *Conn) dropHead() {
 		c.head, c.headAt, c.headLen = nil, 0, 0
 	}
 }
+
+// Waiting reports whether bytes of the peer are here, or may be, that nobody has read or discarded.
+func (c *Conn) Waiting() bool { return c.headAt < c.headLen || c.has(readable) && !c.has(ended) }
+
+// PeerEnds reports whether the peer's end of stream has been seen, even if bytes before it are still unread.
+func (c *Conn) PeerEnds() bool { return c.flags&(readShut|ended) != 0 }

@@ -3,6 +3,7 @@ package sock
 // What is queued ahead of the chunks: PROXY headers on their way to a server.
 
 import (
+	"slices"
 	"syscall"
 	"testing"
 
@@ -41,8 +42,8 @@ func TestQueueInPieces(t *testing.T) {
 		for _, with := range []string{"", pattern(3000)} {
 			sys := new(spy)
 			sys.write = func(fd int, p []byte) (int, syscall.Errno) { return Kernel{}.Write(fd, p[:min(len(p), most)]) }
-			sys.writeTwo = func(fd int, a, b []byte) (int, syscall.Errno) {
-				joined := append(append([]byte(nil), a...), b...)
+			sys.writeParts = func(fd int, p *Parts) (int, syscall.Errno) {
+				joined := slices.Concat(p[0], p[1], p[2])
 				return Kernel{}.Write(fd, joined[:min(len(joined), most)])
 			}
 			w := newWorld(t, sys)

@@ -7,6 +7,7 @@ package sock
 // stream, a short read proves the end as well. Large reads in a row make a bulk run, which goes by splice.
 
 import (
+	"io"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,17 @@ import (
 	"sluice/engine/flow"
 	"sluice/pool"
 )
+
+// Bound says how many bytes the next flow out of this connection may have: after n of them the flow ends, although the
+// stream goes on, and what was read beyond them stays ahead, for whoever reads next. A stream that ends before is cut
+// short: the flow fails with io.ErrUnexpectedEOF. n is at least 1.
+func (c *Conn) Bound(n int64) {
+	c.left = n
+	c.class = max(c.class, pool.ClassFor(int(min(n, 1<<20))))
+}
+
+// Unbound makes the stream's own end the end of the next flow, as it is without Bound.
+func (c *Conn) Unbound() { c.left = unbounded }
 
 // Proceed implements flow.Source.
 func (c *Conn) Proceed(f *flow.Flow) {
@@ -36,7 +48,7 @@ func (c *Conn) pull() {
 		c.sendHead(f)
 	case c.has(ended):
 		c.clear(wanted)
-		f.Send(flow.Chunk{}, true)
+		c.sendEnd(f)
 	case !c.has(readable):
 		return
 	case c.spent >= turnBytes:
@@ -53,9 +65,38 @@ func (c *Conn) pull() {
 func (c *Conn) sendHead(f *flow.Flow) {
 	head := c.head
 	rest := head.Bytes()[c.headAt:c.headLen]
-	c.head, c.headAt, c.headLen = nil, 0, 0
 	c.clear(wanted)
-	f.Send(flow.Chunk{Bytes: rest, Owner: head}, c.has(ended))
+	if take, within := c.within(len(rest)); !within {
+		head.Retain()
+		c.headAt += int32(take)
+		f.Send(flow.Chunk{Bytes: rest[:take], Owner: head}, true)
+		return
+	}
+	c.head, c.headAt, c.headLen = nil, 0, 0
+	f.Send(flow.Chunk{Bytes: rest, Owner: head}, c.left == 0 || c.left < 0 && c.has(ended))
+}
+
+// sendEnd passes on the end of the stream, which is a cut when the flow was to have more.
+func (c *Conn) sendEnd(f *flow.Flow) {
+	if c.left > 0 {
+		f.Fail(io.ErrUnexpectedEOF)
+		return
+	}
+	f.Send(flow.Chunk{}, true)
+}
+
+// within takes up to n bytes from what the flow may have, and reports whether it may have all n.
+func (c *Conn) within(n int) (take int, all bool) {
+	if c.left < 0 {
+		return n, true
+	}
+	if int64(n) > c.left {
+		n = int(c.left)
+		c.left = 0
+		return n, false
+	}
+	c.left -= int64(n)
+	return n, true
 }
 
 func (c *Conn) pullBuffer(f *flow.Flow) {
@@ -70,7 +111,15 @@ func (c *Conn) pullBuffer(f *flow.Flow) {
 	c.measure(n, full)
 	end := !full && c.drained()
 	c.clear(wanted)
-	f.Send(flow.Chunk{Bytes: buf.Bytes()[:n], Owner: buf}, end)
+	take, all := c.within(n)
+	if !all { // the rest belongs to whoever reads next
+		buf.Retain()
+		c.head, c.headAt, c.headLen = buf, int32(take), int32(n)
+	}
+	if c.left >= 0 {
+		end = c.left == 0
+	}
+	f.Send(flow.Chunk{Bytes: buf.Bytes()[:take], Owner: buf}, end)
 }
 
 // measure adapts the next read to the size of this one.
@@ -123,8 +172,18 @@ func (c *Conn) pullNothing(f *flow.Flow, err syscall.Errno) {
 		return
 	}
 	c.add(ended)
-	f.Send(flow.Chunk{}, true)
+	c.sendEnd(f)
 }
+
+// Splicer is a sink that may end in a connection whose bytes nobody looks at.
+type Splicer interface {
+	flow.Sink
+	// SpliceTo is the connection that chunks in pipes go to, or nil when the sink wants memory.
+	SpliceTo() *Conn
+}
+
+// SpliceTo implements Splicer.
+func (c *Conn) SpliceTo() *Conn { return c }
 
 // bulk reports whether the next read should be a splice. It gives back the pipe of a run that is over.
 func (c *Conn) bulk(f *flow.Flow) bool {
@@ -132,8 +191,12 @@ func (c *Conn) bulk(f *flow.Flow) bool {
 		c.dropPipe()
 		return false
 	}
-	to, plain := f.Sink().(*Conn)
-	if !plain || c.has(unsplice) || to.has(unsplice) || to.prefix != nil {
+	sink, plain := f.Sink().(Splicer)
+	if !plain || c.has(unsplice) {
+		return false
+	}
+	to := sink.SpliceTo()
+	if to == nil || to.has(unsplice) || to.out != nil {
 		return false
 	}
 	if c.pipe == nil {
@@ -144,7 +207,11 @@ func (c *Conn) bulk(f *flow.Flow) bool {
 
 // pullPipe fills the empty pipe. Only EAGAIN proves an empty queue: a splice also stops when the pipe is full.
 func (c *Conn) pullPipe(f *flow.Flow) {
-	n, err := c.net.Sys.SpliceIn(int(c.fd), c.pipe.W, spliceMax)
+	most := spliceMax
+	if c.left >= 0 {
+		most = int(min(c.left, spliceMax))
+	}
+	n, err := c.net.Sys.SpliceIn(int(c.fd), c.pipe.W, most)
 	if err == unix.EINVAL {
 		c.add(unsplice)
 		c.dropPipe()
@@ -161,7 +228,10 @@ func (c *Conn) pullPipe(f *flow.Flow) {
 	}
 	c.pipe.N = n
 	c.clear(wanted)
-	f.Send(flow.Chunk{Pipe: c.pipe}, false)
+	if c.left > 0 {
+		c.left -= int64(n)
+	}
+	f.Send(flow.Chunk{Pipe: c.pipe}, c.left == 0)
 }
 
 func (c *Conn) dropPipe() {

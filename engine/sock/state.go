@@ -33,7 +33,7 @@ func (c *Conn) set(next connState) {
 }
 
 // flag is one remembered fact about a connection.
-type flag uint16
+type flag uint32
 
 const (
 	readable flag = 1 << iota // an edge said so and no read has disproved it
@@ -50,6 +50,9 @@ const (
 	unsplice                  // the kernel refused to splice this one
 	stream                    // a unix socket: no ports, no resets
 	again                     // its task was already queued when it was closed
+	framed                    // the chunk being written is part of a message: what is queued may stay behind it
+	watched                   // the owner waits for the peer's end of stream
+	awaited                   // the owner waits for the queued bytes to leave
 )
 
 func (c *Conn) has(f flag) bool { return c.flags&f != 0 }

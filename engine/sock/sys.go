@@ -28,8 +28,8 @@ type Sys interface {
 	// Read reads what has arrived, up to len(p) bytes; Write queues as much of p as there is room for.
 	Read(fd int, p []byte) (int, syscall.Errno)
 	Write(fd int, p []byte) (int, syscall.Errno)
-	// WriteTwo writes a and then b by one call.
-	WriteTwo(fd int, a, b []byte) (int, syscall.Errno)
+	// WriteParts writes the parts one after the other by one call.
+	WriteParts(fd int, p *Parts) (int, syscall.Errno)
 	// SpliceIn moves up to n bytes from a socket into an empty pipe, SpliceOut from a pipe into a socket.
 	SpliceIn(fd, pipe, n int) (int, syscall.Errno)
 	SpliceOut(pipe, fd, n int) (int, syscall.Errno)
@@ -47,3 +47,9 @@ type Sys interface {
 	// KeepAlive makes the kernel probe a silent peer: after 60 s, every 15 s, 4 times.
 	KeepAlive(fd int)
 }
+
+// Parts is what leaves by one call: what was queued, a chunk, and what follows the chunk. Each may be empty.
+type Parts [3][]byte
+
+// Len is the number of bytes in all parts.
+func (p *Parts) Len() int { return len(p[0]) + len(p[1]) + len(p[2]) }

@@ -136,13 +136,19 @@ func transfer(trap uintptr, fd int, p []byte) (int, syscall.Errno) {
 	}
 }
 
-// WriteTwo implements Sys.
-func (Kernel) WriteTwo(fd int, a, b []byte) (int, syscall.Errno) {
-	iov := [2]unix.Iovec{{Base: unsafe.SliceData(a)}, {Base: unsafe.SliceData(b)}}
-	iov[0].SetLen(len(a))
-	iov[1].SetLen(len(b))
+// WriteParts implements Sys.
+func (Kernel) WriteParts(fd int, p *Parts) (int, syscall.Errno) {
+	var iov [len(p)]unix.Iovec
+	parts := 0
+	for _, b := range p {
+		if len(b) > 0 {
+			iov[parts].Base = unsafe.SliceData(b)
+			iov[parts].SetLen(len(b))
+			parts++
+		}
+	}
 	msg := unix.Msghdr{Iov: &iov[0]}
-	msg.SetIovlen(len(iov))
+	msg.SetIovlen(parts)
 	for {
 		n, _, err := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL)
 		if err == 0 {

@@ -265,12 +265,12 @@ func (w *world) close(c *Conn) { w.call(c.Close) }
 // spy is the kernel with a say in some of its calls. Its functions run on the loop.
 type spy struct {
 	Kernel
-	accept   func(fd int) (int, netip.AddrPort, syscall.Errno)
-	write    func(fd int, p []byte) (int, syscall.Errno)
-	writeTwo func(fd int, a, b []byte) (int, syscall.Errno)
-	read     func(fd int, p []byte) (int, syscall.Errno)
-	spliceIn func(fd, pipe, n int) (int, syscall.Errno)
-	log      []string
+	accept     func(fd int) (int, netip.AddrPort, syscall.Errno)
+	write      func(fd int, p []byte) (int, syscall.Errno)
+	writeParts func(fd int, p *Parts) (int, syscall.Errno)
+	read       func(fd int, p []byte) (int, syscall.Errno)
+	spliceIn   func(fd, pipe, n int) (int, syscall.Errno)
+	log        []string
 }
 
 func (s *spy) Accept(fd int) (int, netip.AddrPort, syscall.Errno) {
@@ -295,12 +295,16 @@ func (s *spy) Write(fd int, p []byte) (int, syscall.Errno) {
 	return s.Kernel.Write(fd, p)
 }
 
-func (s *spy) WriteTwo(fd int, a, b []byte) (int, syscall.Errno) {
-	s.log = append(s.log, fmt.Sprintf("write %d+%d", len(a), len(b)))
-	if s.writeTwo != nil {
-		return s.writeTwo(fd, a, b)
+func (s *spy) WriteParts(fd int, p *Parts) (int, syscall.Errno) {
+	line := fmt.Sprintf("write %d+%d", len(p[0]), len(p[1]))
+	if len(p[2]) > 0 {
+		line += fmt.Sprintf("+%d", len(p[2]))
 	}
-	return s.Kernel.WriteTwo(fd, a, b)
+	s.log = append(s.log, line)
+	if s.writeParts != nil {
+		return s.writeParts(fd, p)
+	}
+	return s.Kernel.WriteParts(fd, p)
 }
 
 func (s *spy) SpliceIn(fd, pipe, n int) (int, syscall.Errno) {

@@ -3,25 +3,49 @@ package sock
 // The writing half: a Conn as flow.Sink.
 //
 // What can leave leaves, at once or at the end of the batch; what cannot stays where it is, in the chunk, until the
-// poller reports space. Bytes queued by Queue leave before any chunk, and together with the first one when there is one.
+// poller reports space. Bytes queued by Queue or Commit leave before any chunk, and together with one when there is one.
 
 import (
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"sluice/engine/flow"
 	"sluice/engine/stat"
-	"sluice/pool"
 )
 
 // Write implements flow.Sink. A small chunk waits for the end of the batch of events, when everything small that the
 // batch has brought leaves at once: the processes on the far sides wake up once for all of it, not for each piece, which
 // saves a busy proxy 7 % of its time and costs an idle one nothing.
 func (c *Conn) Write(f *flow.Flow, chunk *flow.Chunk, end bool) {
-	c.sink, c.chunk, c.last = f, chunk, end
-	if chunk.Pipe == nil && len(chunk.Bytes) <= smallWrite {
-		c.net.Loop.Later(&c.out)
+	c.sink, c.chunk, c.tail, c.last = f, chunk, "", end
+	c.clear(framed)
+	c.pushSoon()
+}
+
+// WriteFramed writes a chunk that is part of a message on this connection, followed by tail, which may be empty. It
+// says Done when all of it has left or is queued; a small chunk is copied to what is queued
+// and done at once, so that a head, its body and the next answer leave by one call.
+func (c *Conn) WriteFramed(f *flow.Flow, chunk *flow.Chunk, tail string) {
+	n := chunk.Len()
+	if chunk.Pipe == nil && n+len(tail) <= smallWrite && c.fits(n+len(tail)) {
+		space := c.Space(n + len(tail))
+		space = append(append(space, chunk.Bytes...), tail...)
+		c.Commit(len(space))
+		f.Advance(n)
+		f.Done()
+		return
+	}
+	c.sink, c.chunk, c.tail, c.last = f, chunk, tail, false
+	c.add(framed)
+	c.pushSoon()
+}
+
+// pushSoon writes a large chunk now and a small one at the end of the batch.
+func (c *Conn) pushSoon() {
+	if c.chunk.Pipe == nil && len(c.chunk.Bytes) <= smallWrite {
+		c.net.Loop.Later(&c.leave)
 		return
 	}
 	c.push()
@@ -30,36 +54,49 @@ func (c *Conn) Write(f *flow.Flow, chunk *flow.Chunk, end bool) {
 // Abort implements flow.Sink. What is not written is dropped; the owner has to Reset the connection, because an
 // ordinary close would look like the end of the stream.
 func (c *Conn) Abort(*flow.Flow, error) {
-	c.sink, c.chunk = nil, nil
+	c.sink, c.chunk, c.tail = nil, nil, ""
 }
 
-// Queue copies b (at most 4 KiB in all) to leave ahead of everything else: with the next chunk, or at the end of
-// this callback when there is none. The connection must be connected.
-func (c *Conn) Queue(b []byte) {
-	if c.state != open || (c.prefix != nil && int(c.prefixLn)+len(b) > pool.Small.Size()) || len(b) > pool.Small.Size() {
-		panic("sock: bytes queued too early, or too many")
+// outbox is a Conn as the task that writes at the end of a batch.
+type outbox Conn
+
+// Run writes what waits to be written.
+func (o *outbox) Run() { (*Conn)(o).flush() }
+
+// Panicked implements loop.Victim.
+func (o *outbox) Panicked() { (*Conn)(o).Panicked() }
+
+// flush writes what waits to be written.
+func (c *Conn) flush() {
+	switch {
+	case c.sink != nil:
+		c.push()
+	case c.out != nil:
+		c.flushOut()
 	}
-	if c.prefix == nil {
-		c.prefix = c.net.Buffers.Get(pool.Small)
-		c.prefixAt, c.prefixLn = 0, 0
+	if c.has(awaited) && c.out == nil && c.sink == nil && c.state == open {
+		c.clear(awaited)
+		c.owner.(Flushed).Flushed(c)
 	}
-	c.prefixLn += int16(copy(c.prefix.Bytes()[c.prefixLn:], b))
-	c.net.Loop.Settle(&c.task)
 }
 
 // push writes as much as the socket takes.
 func (c *Conn) push() {
 	f, chunk := c.sink, c.chunk
-	for (chunk.Len() > 0 || c.prefix != nil) && c.has(writable) {
+	for (chunk.Len() > 0 || c.out != nil) && c.has(writable) {
 		if err := c.writeSome(f, chunk); err != 0 {
 			c.pushFailed(f, err)
 			return
 		}
 	}
-	if chunk.Len() > 0 || c.prefix != nil {
+	if chunk.Len() > 0 || c.out != nil && !c.has(framed) {
 		return
 	}
-	c.sink, c.chunk = nil, nil
+	tail := c.tail
+	c.sink, c.chunk, c.tail = nil, nil, ""
+	if len(tail) > 0 {
+		c.Commit(len(append(c.Space(len(tail)), tail...)))
+	}
 	if c.last {
 		c.shutdown()
 	}
@@ -71,7 +108,7 @@ func (c *Conn) pushFailed(f *flow.Flow, err syscall.Errno) {
 		c.clear(writable)
 		return
 	}
-	c.sink, c.chunk = nil, nil
+	c.sink, c.chunk, c.tail = nil, nil, ""
 	c.latch(err)
 	f.Refuse(c.cause)
 }
@@ -81,18 +118,18 @@ func (c *Conn) pushFailed(f *flow.Flow, err syscall.Errno) {
 func (c *Conn) writeSome(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
 	sys, fd := c.net.Sys, int(c.fd)
 	if c.has(lazy) {
-		c.hurry(chunk.Len() + int(c.prefixLn-c.prefixAt))
+		c.hurry(chunk.Len() + int(c.outLen-c.outAt) + len(c.tail))
 	}
 	switch {
-	case c.prefix != nil:
-		return c.writePrefixed(f, chunk)
-	case chunk.Pipe != nil:
+	case chunk.Pipe != nil && c.out == nil:
 		n, err := sys.SpliceOut(chunk.Pipe.R, fd, chunk.Pipe.N)
 		if err == 0 {
 			f.Advance(n)
 			c.net.Loop.Stats().Add(stat.BytesSpliced, uint64(n))
 		}
 		return err
+	case c.out != nil || len(c.tail) > 0:
+		return c.writeParts(f, chunk)
 	}
 	want := len(chunk.Bytes)
 	n, err := sys.Write(fd, chunk.Bytes)
@@ -106,6 +143,28 @@ func (c *Conn) writeSome(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
 	return 0
 }
 
+// writeParts writes what is queued, the chunk and its tail by one call.
+func (c *Conn) writeParts(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
+	parts := &c.net.parts
+	*parts = Parts{c.queued(), chunk.Bytes, unsafe.Slice(unsafe.StringData(c.tail), len(c.tail))}
+	want := parts.Len()
+	n, err := c.net.Sys.WriteParts(int(c.fd), parts)
+	*parts = Parts{}
+	if err != 0 {
+		return err
+	}
+	if n < want {
+		c.clear(writable)
+	}
+	n = c.sentOut(n)
+	if body := min(n, len(chunk.Bytes)); body > 0 {
+		f.Advance(body)
+		n -= body
+	}
+	c.tail = c.tail[n:]
+	return 0
+}
+
 // hurry turns Nagle's rule off before a dialed connection writes for the second time, or more than any segment holds.
 // The rule holds back a small segment only while an earlier one is not acknowledged, so it cannot delay a first small
 // write; and many connections never write twice.
@@ -116,55 +175,6 @@ func (c *Conn) hurry(bytes int) {
 	}
 	c.clear(lazy | wrote)
 	c.net.Sys.NoDelay(int(c.fd))
-}
-
-func (c *Conn) writePrefixed(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
-	ahead := c.prefix.Bytes()[c.prefixAt:c.prefixLn]
-	want := len(ahead) + len(chunk.Bytes)
-	n, err := c.net.Sys.WriteTwo(int(c.fd), ahead, chunk.Bytes)
-	if err != 0 {
-		return err
-	}
-	if n < want {
-		c.clear(writable)
-	}
-	if n < len(ahead) {
-		c.prefixAt += int16(n)
-		return 0
-	}
-	c.dropPrefix()
-	if n > len(ahead) {
-		f.Advance(n - len(ahead))
-	}
-	return 0
-}
-
-// flushPrefix writes queued bytes that no chunk came to join.
-func (c *Conn) flushPrefix() {
-	for c.prefix != nil && c.has(writable) {
-		if c.has(lazy) {
-			c.hurry(int(c.prefixLn - c.prefixAt))
-		}
-		n, err := c.net.Sys.Write(int(c.fd), c.prefix.Bytes()[c.prefixAt:c.prefixLn])
-		switch {
-		case err == unix.EAGAIN:
-			c.clear(writable)
-		case err != 0:
-			c.dropPrefix()
-			c.latch(err)
-		case n == int(c.prefixLn-c.prefixAt):
-			c.dropPrefix()
-		default:
-			c.prefixAt += int16(n)
-		}
-	}
-}
-
-func (c *Conn) dropPrefix() {
-	if c.prefix != nil {
-		c.prefix.Release()
-		c.prefix, c.prefixAt, c.prefixLn = nil, 0, 0
-	}
 }
 
 // shutdown sends the end of the stream. When the peer's own end has been read and passed on already, the connection

@@ -37,6 +37,22 @@ const (
 	PipesInUse
 	BuffersInUse
 
+	HTTPRequests
+	HTTPRequestsBad
+	HTTPActive
+	HTTPAnswers1xx
+	HTTPAnswers2xx
+	HTTPAnswers3xx
+	HTTPAnswers4xx
+	HTTPAnswers5xx
+	HTTPUpgrades
+	HTTPIdle
+	HTTPBackOpened
+	HTTPBackReused
+	HTTPBackIdle
+	HTTPBackIdleClosed
+	HTTPReuseRetries
+
 	Turns
 	Events
 	Yields
@@ -85,6 +101,22 @@ var rows = [idCount]Row{
 	PipesInUse:   {"sluice_pipes_in_use", ``, Gauge, "Pipes lent to connections now."},
 	BuffersInUse: {"sluice_buffers_in_use", ``, Gauge, "Buffers lent to connections now."},
 
+	HTTPRequests:       {"sluice_http_requests_total", ``, Counter, "HTTP requests begun, refused ones included."},
+	HTTPRequestsBad:    {"sluice_http_requests_bad_total", ``, Counter, "HTTP requests refused because they broke the rules of the protocol or a limit on their head."},
+	HTTPActive:         {"sluice_http_requests_active", ``, Gauge, "HTTP exchanges running now, upgraded connections included."},
+	HTTPAnswers1xx:     {"sluice_http_answers_total", `class="1xx"`, Counter, "HTTP answers sent to clients, interim ones (1xx) included, by class of their status."},
+	HTTPAnswers2xx:     {"sluice_http_answers_total", `class="2xx"`, Counter, "HTTP answers sent to clients, interim ones (1xx) included, by class of their status."},
+	HTTPAnswers3xx:     {"sluice_http_answers_total", `class="3xx"`, Counter, "HTTP answers sent to clients, interim ones (1xx) included, by class of their status."},
+	HTTPAnswers4xx:     {"sluice_http_answers_total", `class="4xx"`, Counter, "HTTP answers sent to clients, interim ones (1xx) included, by class of their status."},
+	HTTPAnswers5xx:     {"sluice_http_answers_total", `class="5xx"`, Counter, "HTTP answers sent to clients, interim ones (1xx) included, by class of their status."},
+	HTTPUpgrades:       {"sluice_http_upgrades_total", ``, Counter, "HTTP connections that became a tunnel, by Upgrade or CONNECT."},
+	HTTPIdle:           {"sluice_http_connections_idle", ``, Gauge, "Client connections that wait for a next request now."},
+	HTTPBackOpened:     {"sluice_http_backend_connections_opened_total", ``, Counter, "HTTP connections established to upstream servers."},
+	HTTPBackReused:     {"sluice_http_backend_connections_reused_total", ``, Counter, "Requests that were given a pooled connection to a server."},
+	HTTPBackIdle:       {"sluice_http_backend_connections_idle", ``, Gauge, "Pooled connections to servers that wait for a request now."},
+	HTTPBackIdleClosed: {"sluice_http_backend_connections_idle_closed_total", ``, Counter, "Pooled connections that ended while they waited: closed by the server, or too old or too many."},
+	HTTPReuseRetries:   {"sluice_http_reuse_retries_total", ``, Counter, "Requests sent again on a fresh connection because a pooled one died before the answer began."},
+
 	Turns:           {"sluice_loop_turns_total", ``, Counter, "Times a loop woke up."},
 	Events:          {"sluice_loop_events_total", ``, Counter, "Events the poller reported."},
 	Yields:          {"sluice_loop_yields_total", ``, Counter, "Times work was put off to the next turn to be fair to others."},
@@ -94,6 +126,12 @@ var rows = [idCount]Row{
 
 // Row returns the description of id.
 func (id ID) Row() Row { return rows[id] }
+
+// HTTPAnswers returns the counter for an answer with this status. What is below 200 counts as
+// 1xx and what is above 499 as 5xx, the statuses without a class included (RFC 9110, section 15).
+func HTTPAnswers(status int) ID {
+	return HTTPAnswers1xx + ID(min(max(status/100, 1), 5)-1)
+}
 
 // IDs yields every ID in the order of the table.
 func IDs() iter.Seq[ID] {

@@ -12,7 +12,7 @@ import (
 
 func TestTable(t *testing.T) {
 	name := regexp.MustCompile(`^sluice_[a-z]+(_[a-z]+)*$`)
-	label := regexp.MustCompile(`^([a-z_]+="[a-z_]+")?$`)
+	label := regexp.MustCompile(`^([a-z_]+="[a-z0-9_]+")?$`)
 	seen := map[string]bool{}
 	families := map[string]Row{}
 	last := ""
@@ -36,6 +36,17 @@ func TestTable(t *testing.T) {
 	}
 	if len(seen) != int(idCount) {
 		t.Errorf("%d rows for %d IDs", len(seen), idCount)
+	}
+}
+
+func TestHTTPAnswers(t *testing.T) {
+	for status, want := range map[int]ID{
+		0: HTTPAnswers1xx, 100: HTTPAnswers1xx, 199: HTTPAnswers1xx, 200: HTTPAnswers2xx, 304: HTTPAnswers3xx,
+		499: HTTPAnswers4xx, 500: HTTPAnswers5xx, 599: HTTPAnswers5xx, 999: HTTPAnswers5xx,
+	} {
+		if got := HTTPAnswers(status); got != want {
+			t.Errorf("status %d counts as %s, want %s", status, got.Row().Label, want.Row().Label)
+		}
 	}
 }
 
@@ -156,6 +167,7 @@ func TestNothingAllocates(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		h.Record(time.Millisecond)
 		b.Inc(Accepted)
+		b.Inc(HTTPAnswers(200))
 		v.Inc(3)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -7,6 +7,7 @@ package sim
 
 import (
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -174,11 +175,10 @@ func (w *World) Write(fd int, p []byte) (int, syscall.Errno) {
 	return n, err
 }
 
-// WriteTwo implements sock.Sys.
-func (w *World) WriteTwo(fd int, a, b []byte) (int, syscall.Errno) {
+// WriteParts implements sock.Sys.
+func (w *World) WriteParts(fd int, p *sock.Parts) (int, syscall.Errno) {
 	w.cover.hit(TwoParts)
-	joined := append(append(make([]byte, 0, len(a)+len(b)), a...), b...)
-	return w.Write(fd, joined)
+	return w.Write(fd, slices.Concat(p[0], p[1], p[2]))
 }
 
 // ShutdownWrite implements sock.Sys.

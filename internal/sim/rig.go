@@ -141,7 +141,7 @@ func (r *relayRig) compileService() *relay.Service {
 	service := &relay.Service{
 		Names:  &record.Names{Listener: "sim"},
 		Routes: table,
-		Proxy:  relay.ProxyPolicy{Read: w.plan.proxyIn != proxyOff, Required: w.plan.proxyIn == proxyRequire},
+		Proxy:  sock.ProxyPolicy{Read: w.plan.proxyIn != proxyOff, Required: w.plan.proxyIn == proxyRequire},
 		Timeouts: relay.Timeouts{
 			ProxyHeader: timeoutProxy, Hello: timeoutHello, Tunnel: timeoutTunnel, HalfClosed: timeoutHalf,
 		},

@@ -47,6 +47,7 @@ var arrows = []Arrow{
 	{From: "engine/record"},
 	{From: "engine/hello"},
 	{From: "engine/limit", Libraries: sys},
+	{From: "configs", To: []string{"configs/**"}, Libraries: yaml},
 	{From: "configs/**", Libraries: yaml},
 
 	// Rows 1 to 3: the reactor, moving bytes, sockets; beside them the waist of requests.

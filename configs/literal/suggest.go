@@ -1,4 +1,4 @@
-package configs
+package literal
 
 // "Did you mean": the nearest known word by edit distance, where swapping two neighbours counts as one edit (typing
 // "protcool" is one slip, not two). Words that share too little are not suggested; a wrong hint is worse than none.
@@ -12,17 +12,17 @@ import (
 // suggestMax bounds the words compared, so that a hostile file cannot buy quadratic work with long names.
 const suggestMax = 64
 
-// didYouMean returns a hint that names the candidate nearest to word, or "" if none is near.
-func didYouMean(word string, candidates []string) string {
-	if best, ok := nearest(word, candidates); ok {
+// DidYouMean returns a hint that names the candidate nearest to word, or "" if none is near.
+func DidYouMean(word string, candidates []string) string {
+	if best, ok := Nearest(word, candidates); ok {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	return ""
 }
 
-// nearest returns the candidate with the fewest edits from word, the first of equals. About one edit in three characters
+// Nearest returns the candidate with the fewest edits from word, the first of equals. About one edit in three characters
 // is tolerated; case and dashes for underscores are free.
-func nearest(word string, candidates []string) (best string, ok bool) {
+func Nearest(word string, candidates []string) (best string, ok bool) {
 	if word == "" || len(word) > suggestMax {
 		return "", false
 	}
@@ -70,8 +70,8 @@ func edits(a, b string) int {
 	return last[len(b)]
 }
 
-// inWords joins words as a sentence does: "a, b or c", with "or" as the conjunction.
-func inWords(words []string, conjunction string) string {
+// InWords joins words as a sentence does: "a, b or c", with "or" as the conjunction.
+func InWords(words []string, conjunction string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}
@@ -79,7 +79,7 @@ func inWords(words []string, conjunction string) string {
 	return strings.Join(head, ", ") + " " + conjunction + " " + last
 }
 
-// sortedUnique returns words in order, each once.
-func sortedUnique(words []string) []string {
+// SortedUnique returns words in order, each once.
+func SortedUnique(words []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(words)))
 }

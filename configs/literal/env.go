@@ -1,4 +1,4 @@
-package configs
+package literal
 
 // ${NAME} and ${NAME:-default} in scalars. A name that is not set, without a default, is an error and never an empty string:
 // an empty secret or address would be far worse than a refusal to start. "$${" writes a literal "${"; a lone "$" is itself.
@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// expand replaces the variables of text by what lookup knows.
-func expand(text string, lookup func(string) (string, bool)) (string, error) {
+// Expand replaces the variables of text by what lookup knows.
+func Expand(text string, lookup func(string) (string, bool)) (string, error) {
 	if !strings.Contains(text, "${") {
 		return text, nil
 	}
@@ -28,7 +28,7 @@ func expand(text string, lookup func(string) (string, bool)) (string, error) {
 		b.WriteString(text[:i])
 		inside, rest, closed := strings.Cut(text[i+2:], "}")
 		if !closed {
-			return "", bad(`write ${NAME} or ${NAME:-default}; "$${" for a literal "${"`, "${ without a closing }")
+			return "", Bad(`write ${NAME} or ${NAME:-default}; "$${" for a literal "${"`, "${ without a closing }")
 		}
 		value, err := variable(inside, lookup)
 		if err != nil {
@@ -43,7 +43,7 @@ func expand(text string, lookup func(string) (string, bool)) (string, error) {
 func variable(inside string, lookup func(string) (string, bool)) (string, error) {
 	name, def, hasDefault := strings.Cut(inside, ":-")
 	if !validVariable(name) {
-		return "", bad("write ${NAME} or ${NAME:-default}, NAME of letters, digits and _", "%q is not the name of an environment variable", name)
+		return "", Bad("write ${NAME} or ${NAME:-default}, NAME of letters, digits and _", "%q is not the name of an environment variable", name)
 	}
 	if value, ok := lookup(name); ok && (value != "" || !hasDefault) {
 		return value, nil
@@ -51,7 +51,7 @@ func variable(inside string, lookup func(string) (string, bool)) (string, error)
 	if hasDefault {
 		return def, nil
 	}
-	return "", bad(fmt.Sprintf("set it, or write ${%s:-default}", name), "the environment variable %s is not set", name)
+	return "", Bad(fmt.Sprintf("set it, or write ${%s:-default}", name), "the environment variable %s is not set", name)
 }
 
 func validVariable(name string) bool {

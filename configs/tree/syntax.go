@@ -1,4 +1,4 @@
-package configs
+package tree
 
 // What is wrong with the YAML itself, in plain words. The library speaks of its scanner ("map key-value is pre-defined"); one
 // table says what a person has usually done. The library's own text remains only where no row knows better.
@@ -63,7 +63,7 @@ var plainWords = []plainWord{
 }
 
 // parseTokens runs the library's parser, and turns its error into ours.
-func parseTokens(src *source, tokens token.Tokens) (*ast.File, Issues) {
+func parseTokens(text string, tokens token.Tokens) (*ast.File, *Fault) {
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // repeats are reported by the loader, with both places
 	if err == nil {
 		return file, nil
@@ -74,13 +74,24 @@ func parseTokens(src *source, tokens token.Tokens) (*ast.File, Issues) {
 		GetToken() *token.Token
 	}
 	if !errors.As(err, &syntax) || syntax.GetToken() == nil {
-		return nil, Issues{src.issue(Position{}, "this is not YAML: "+err.Error(), "")}
+		return nil, &Fault{Message: "this is not YAML: " + err.Error()}
 	}
 	at, message := position(syntax.GetToken()), syntax.GetMessage()
 	if quote, ok := openQuote(tokens, at, strings.Contains(message, "could not find end character")); ok {
-		return nil, Issues{src.issue(quote, "this is not YAML: "+quoteMessage, quoteHint)}
+		return nil, &Fault{quote, "this is not YAML: " + quoteMessage, quoteHint}
 	}
-	return nil, Issues{plainIssue(src, at, message)}
+	return nil, plainFault(lineOf(text, at), at, message)
+}
+
+// lineOf returns the line of a position, or "" if there is none.
+func lineOf(text string, at Position) string {
+	n := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		if n++; n == at.Line {
+			return line
+		}
+	}
+	return ""
 }
 
 // openQuote returns the first quoted value before the position that swallows lines up to it. Values of this file have one line,
@@ -109,37 +120,36 @@ var bareIPv6 = regexp.MustCompile(`(?:^|[^"'])(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]:
 // bareKey is a key and its value without the colon or the blank between them.
 var bareKey = regexp.MustCompile(`^[ -]*([a-z_]+)(?::| +)([^ :#]+)$`)
 
-// plainIssue says in plain words what is wrong at a position.
-func plainIssue(src *source, at Position, message string) Issue {
-	i := src.issue(at, "", "")
-	if m := bareIPv6.FindStringSubmatchIndex(i.Line); m != nil {
-		at.Column = 1 + len([]rune(i.Line[:m[2]]))
-		return src.issue(at, "this is not YAML: an IPv6 address without quotes is read as a list", `quote it: "`+i.Line[m[2]:m[3]]+`"`)
+// plainFault says in plain words what is wrong at a position of a line.
+func plainFault(line string, at Position, message string) *Fault {
+	if m := bareIPv6.FindStringSubmatchIndex(line); m != nil {
+		at.Column = 1 + len([]rune(line[:m[2]]))
+		return &Fault{at, "this is not YAML: an IPv6 address without quotes is read as a list", `quote it: "` + line[m[2]:m[3]] + `"`}
 	}
-	before, rest := splitAt(i.Line, at.Column)
+	before, rest := splitAt(line, at.Column)
 	first := strings.TrimLeft(before, " -") == ""
+	hint := ""
 	for _, w := range plainWords {
 		if strings.Contains(message, w.library) && (first || !w.first) {
 			if w.message != "" {
 				message = w.message
 			}
-			i.Hint = w.hint
+			hint = w.hint
 			break
 		}
 	}
-	if i.Hint == completeHint && strings.IndexAny(rest, "]}") == 0 {
-		message, i.Hint = closingMessage, pairHint
+	if hint == completeHint && strings.IndexAny(rest, "]}") == 0 {
+		message, hint = closingMessage, pairHint
 	}
-	i.Message = "this is not YAML: " + message
-	switch m := bareKey.FindStringSubmatch(strings.TrimRight(i.Line, " ")); {
+	switch m := bareKey.FindStringSubmatch(strings.TrimRight(line, " ")); {
 	case message == colonMessage && m != nil:
-		i.Hint = `write "` + m[1] + `: ` + m[2] + `"`
-	case strings.HasPrefix(strings.TrimLeft(i.Line, " "), "\t"):
-		i.Hint = tabHint
-	case strings.Contains(i.Line, "${"):
-		i.Hint = `inside [ ] and { } a variable needs quotes: "${NAME}"`
+		hint = `write "` + m[1] + `: ` + m[2] + `"`
+	case strings.HasPrefix(strings.TrimLeft(line, " "), "\t"):
+		hint = tabHint
+	case strings.Contains(line, "${"):
+		hint = `inside [ ] and { } a variable needs quotes: "${NAME}"`
 	}
-	return i
+	return &Fault{at, "this is not YAML: " + message, hint}
 }
 
 // splitAt parts a line at a column, counted in characters from 1.

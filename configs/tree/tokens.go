@@ -1,4 +1,4 @@
-package configs
+package tree
 
 // What is refused before the YAML library parses. Its parser recurses once per nesting level and once per key of a mapping, and
 // does quadratic work for long mappings and for absent values; a goroutine that outgrows its stack cannot be recovered. The
@@ -10,12 +10,15 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Limits on a file, all far above what a person or a generator writes.
+// TextMax is the most bytes of a text; a configuration is read whole, and shown in parts.
+const TextMax = 1 << 20
+
+// Limits on a text, all far above what a person or a generator writes.
 const (
-	fileMax  = 1 << 20 // bytes; a configuration is read whole, and shown in parts
-	depthMax = 32      // the schema needs 6
-	keysMax  = 4096    // keys in one mapping: 40 ms in the library's parser, 98 s at 200,000
-	emptyMax = 256     // keys and items without a value, all of them mistakes: 200,000 take minutes
+	depthMax  = 32   // the schema needs 6
+	keysMax   = 4096 // keys in one mapping: 40 ms in the library's parser, 98 s at 200,000
+	faultsMax = 500  // a text with more refused tokens is not a configuration
+	emptyMax  = 256  // keys and items without a value, all of them mistakes: 200,000 take minutes
 )
 
 // refused are the parts of YAML that hide what a file says from its reader, and what to write instead.
@@ -29,18 +32,18 @@ var refused = map[token.Type]struct{ name, hint string }{
 }
 
 // checkTokens reports every refused token, and the first place where the file exceeds its limits.
-func checkTokens(src *source, tokens token.Tokens) Issues {
-	var issues Issues
+func checkTokens(tokens token.Tokens) []Fault {
+	var faults []Fault
 	var meter tokenMeter
 	for _, tk := range tokens {
-		if r, ok := refused[tk.Type]; ok && len(issues) < issuesMax {
-			issues = append(issues, src.issue(position(tk), r.name+" is not part of this file's language", r.hint))
+		if r, ok := refused[tk.Type]; ok && len(faults) < faultsMax {
+			faults = append(faults, Fault{position(tk), r.name + " is not part of this file's language", r.hint})
 		}
 		if limit := meter.see(tk); limit != "" {
-			return append(issues, src.issue(position(tk), limit, ""))
+			return append(faults, Fault{At: position(tk), Message: limit})
 		}
 	}
-	return issues
+	return faults
 }
 
 // A tokenMeter measures nesting from tokens alone, by brackets in flow style and by growing columns in block style, and counts

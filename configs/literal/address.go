@@ -1,4 +1,4 @@
-package configs
+package literal
 
 // Addresses: where to listen, and where servers are. Both are "host:port" or "unix:/path"; a listener's host is an IP address
 // or nothing, a server's may be a name, which is looked up at start.
@@ -31,57 +31,70 @@ func (a Address) String() string {
 // unixPathMax is sizeof(sockaddr_un.sun_path) on Linux, less the final NUL (unix(7)).
 const unixPathMax = 107
 
-var (
-	bindAddress   = kind[Address]{name: "an address", limits: `":8080", "127.0.0.1:8080", "[::1]:8080", "unix:/path"`, parse: parseBind}
-	serverAddress = kind[Address]{name: "an address", limits: `"10.0.0.1:8080", "[::1]:8080", "name:8080", "unix:/path"`, parse: parseServer}
-)
-
 const bindHint = `write ":8080", "127.0.0.1:8080", "[::1]:8080" or "unix:/path"`
 
-func parseBind(s scalar) (Address, error) {
-	if path, ok := strings.CutPrefix(s.text, "unix:"); ok {
-		return unixAddress(path, s.dir)
+// Bind reads where to listen. Relative paths of unix sockets start at dir.
+func Bind(s, dir string) (Address, error) {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		return unixAddress(path, dir)
 	}
-	if isDigits(s.text) {
-		return Address{}, bad(`write ":`+s.text+`"`, "%q is not an address: a port needs a colon", s.text)
+	if IsDigits(s) {
+		return Address{}, Bad(`write ":`+s+`"`, "%q is not an address: a port needs a colon", s)
 	}
-	a, err := hostPort(s.text, bindHint)
+	a, err := hostPort(s, bindHint)
 	if err != nil || a.Host == "" {
 		return a, err
 	}
 	if a.Host == "*" {
-		return a, bad(`write ":`+strconv.Itoa(int(a.Port))+`" for every address`, "%q is not an IP address", a.Host)
+		return a, Bad(`write ":`+strconv.Itoa(int(a.Port))+`" for every address`, "%q is not an IP address", a.Host)
 	}
 	ip, err := parseIP(a.Host, bindHint)
 	a.Host = ip
 	return a, err
 }
 
-func parseServer(s scalar) (Address, error) {
-	const hint = `this version reaches "host:port" and "unix:/path"`
-	if path, ok := strings.CutPrefix(s.text, "unix:"); ok {
-		return unixAddress(path, s.dir)
+const serverHint = `this version reaches "host:port", "http://host:port" and "unix:/path"`
+
+// Server reads where a server is. Relative paths of unix sockets start at dir.
+func Server(s, dir string) (Address, error) {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		return unixAddress(path, dir)
 	}
-	if s.text == "" {
-		return Address{}, bad(`write "10.0.0.1:8080", "[::1]:8080", "name:8080" or "unix:/path"`, "the address is empty")
+	if s == "" {
+		return Address{}, Bad(`write "10.0.0.1:8080", "[::1]:8080", "name:8080" or "unix:/path"`, "the address is empty")
 	}
-	if scheme, _, ok := strings.Cut(s.text, "://"); ok {
-		return Address{}, bad(hint, "servers with %s:// are not supported", scheme)
+	scheme, rest, ok := strings.Cut(s, "://")
+	switch {
+	case !ok:
+		return serverHost(s)
+	case scheme == "https":
+		return Address{}, Bad("this version speaks plain HTTP/1.1 to servers; protocol: tcp passes TLS on", "servers with https:// are not supported")
+	case scheme != "http":
+		return Address{}, Bad(serverHint, "servers with %s:// are not supported", scheme)
 	}
-	a, err := hostPort(s.text, hint)
+	host, _, path := strings.Cut(strings.TrimSuffix(rest, "/"), "/")
+	if path {
+		return Address{}, Bad("write "+host+"; rewrite in a route changes paths", "%q has a path, and servers have none", s)
+	}
+	return serverHost(host)
+}
+
+// serverHost reads "host:port", where the host is an IP address or a name.
+func serverHost(text string) (Address, error) {
+	a, err := hostPort(text, serverHint)
 	if err != nil {
 		return a, err
 	}
 	if a.Host == "" {
-		return a, bad(`write the host, as in "127.0.0.1`+s.text+`"`, "%q has no host", s.text)
+		return a, Bad(`write the host, as in "127.0.0.1`+text+`"`, "%q has no host", text)
 	}
 	if looksLikeIP(a.Host) {
-		a.Host, err = parseIP(a.Host, hint)
+		a.Host, err = parseIP(a.Host, serverHint)
 		return a, err
 	}
 	a.Host = strings.ToLower(a.Host)
 	if why := badHostName(strings.TrimSuffix(a.Host, ".")); why != "" {
-		return a, bad(hint, "%q is not a host name: %s", a.Host, why)
+		return a, Bad(serverHint, "%q is not a host name: %s", a.Host, why)
 	}
 	return a, nil
 }
@@ -95,11 +108,11 @@ func hostPort(text, hint string) (Address, error) {
 		} else if !strings.Contains(text, ":") || strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
 			hint = `the port is missing, as in "` + text + `:8080"`
 		}
-		return Address{}, bad(hint, "%q is not an address", text)
+		return Address{}, Bad(hint, "%q is not an address", text)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
-		return Address{}, bad("a port is a number from 1 to 65535", "%q is not a port", port)
+		return Address{}, Bad("a port is a number from 1 to 65535", "%q is not a port", port)
 	}
 	return Address{Network: "tcp", Host: host, Port: uint16(n)}, nil
 }
@@ -108,10 +121,10 @@ func hostPort(text, hint string) (Address, error) {
 func parseIP(host, hint string) (string, error) {
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
-		return "", bad(hint, "%q is not an IP address", host)
+		return "", Bad(hint, "%q is not an IP address", host)
 	}
 	if ip.Zone() != "" {
-		return "", bad("", "%q has a zone, which is not supported", host)
+		return "", Bad("", "%q has a zone, which is not supported", host)
 	}
 	return ip.Unmap().String(), nil
 }
@@ -119,7 +132,7 @@ func parseIP(host, hint string) (string, error) {
 // looksLikeIP tells a mistyped IP address, such as 10.0.0.256, from a name: no name ends in a number (RFC 3696, section 2).
 func looksLikeIP(host string) bool {
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	return strings.Contains(host, ":") || isDigits(last)
+	return strings.Contains(host, ":") || IsDigits(last)
 }
 
 // badHostName says what is wrong with a lower-case host name (RFC 1123, section 2.1; '_' is common in practice), or "".
@@ -148,19 +161,19 @@ func badHostName(host string) string {
 func unixAddress(path, dir string) (Address, error) {
 	switch {
 	case path == "":
-		return Address{}, bad(`write "unix:/run/name.sock"`, "the path of the unix socket is missing")
+		return Address{}, Bad(`write "unix:/run/name.sock"`, "the path of the unix socket is missing")
 	case path[0] == '@' || strings.ContainsRune(path, 0):
-		return Address{}, bad(`write "unix:/run/name.sock"`, "abstract unix sockets are not supported")
+		return Address{}, Bad(`write "unix:/run/name.sock"`, "abstract unix sockets are not supported")
 	}
-	path = joinPath(dir, path)
+	path = JoinPath(dir, path)
 	if len(path) > unixPathMax {
-		return Address{}, bad("use a shorter path", "the path of the unix socket has %d bytes, and the system allows %d", len(path), unixPathMax)
+		return Address{}, Bad("use a shorter path", "the path of the unix socket has %d bytes, and the system allows %d", len(path), unixPathMax)
 	}
 	return Address{Network: "unix", Path: path}, nil
 }
 
-// joinPath returns path as seen from the folder of the configuration file.
-func joinPath(dir, path string) string {
+// JoinPath returns path as seen from the folder of the configuration file.
+func JoinPath(dir, path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}

@@ -1,0 +1,202 @@
+package exchange
+
+// The clocks of an exchange: which one runs follows from who is waited for. There is one timer, and it is lazy: it stays
+// where it is while nearer deadlines are met, and when it comes up, finds out what is due; a request that is answered in
+// time costs no timer at all.
+
+import (
+	"time"
+
+	"sluice/engine/flow"
+	"sluice/engine/loop"
+	"sluice/engine/record"
+)
+
+const (
+	// rateGrace is how long a body may be slow before the minimum rate counts, and over which it is measured from then
+	// on: start-up, and the steps in which windows open, are shorter.
+	rateGrace = 10 * time.Second
+	// lastWordsMax is how long what one side of a tunnel had sent before it was lost may take to reach the other.
+	lastWordsMax = 10 * time.Second
+)
+
+// pace is how a body on the client's side has moved: the progress at the last look, and since when there was none.
+type pace struct {
+	moved uint64 // bytes the client has sent, or has acknowledged
+	since int64  // of the last progress
+	rate  uint64 // moved at the beginning of the present window
+	start int64  // of the window
+}
+
+func (x *Exchange) timeouts() *Timeouts {
+	if x.Route != nil {
+		return &x.Route.Timeouts
+	}
+	return &x.service.Timeouts
+}
+
+// expect sees to it that the timer comes up at the deadline or before.
+func (x *Exchange) expect(deadline int64) {
+	if x.timer.Running() && x.armed <= deadline {
+		return
+	}
+	x.armed = deadline
+	x.loop.Start(&x.timer, deadline)
+}
+
+// watchBody looks after a request's body that has begun to move.
+func (x *Exchange) watchBody() {
+	now := x.loop.Now()
+	x.pace = pace{since: now, start: now}
+	x.expect(x.deadline(now).at)
+}
+
+// watchAnswer looks after the answer, or the wait for it.
+func (x *Exchange) watchAnswer() {
+	now := x.loop.Now()
+	x.pace = pace{since: now, start: now}
+	x.expect(x.deadline(now).at)
+}
+
+// due is a deadline and what it means.
+type due struct {
+	at  int64
+	why record.Reason
+}
+
+// Expired implements loop.Expirer.
+func (x *Exchange) Expired(*loop.Timer) {
+	if x.state == Unused || x.state == Over {
+		return
+	}
+	now := x.loop.Now()
+	next := x.deadline(now)
+	if now < next.at {
+		x.armed = next.at
+		x.loop.Start(&x.timer, next.at)
+		return
+	}
+	if x.lost != record.None {
+		x.cut = true
+		x.finish(x.lost, x.cause)
+		return
+	}
+	x.Fail(next.why, "", nil)
+}
+
+// deadline finds what is waited for, and until when.
+func (x *Exchange) deadline(now int64) due {
+	switch x.state {
+	case Tunneling:
+		return x.tunnelDeadline()
+	case Answering:
+		return x.answerDeadline(now)
+	}
+	if in := x.incoming(); in != nil {
+		return x.bodyDeadline(in, now)
+	}
+	if x.keep != nil {
+		return x.sourceDeadline(x.keep.Inner())
+	}
+	if x.state == Routing {
+		return due{now + int64(x.timeouts().FirstByte), record.Busy} // a gate has its own clock
+	}
+	return due{x.waiting + int64(x.timeouts().FirstByte), record.AnswerTimeout}
+}
+
+// incoming is the flow that brings the request's body from the front, if it is under way.
+func (x *Exchange) incoming() *flow.Flow {
+	switch {
+	case x.hold != nil && !x.hold.Inner().Closing():
+		return x.hold.Inner()
+	case x.upSource != nil && !x.Up.Closing():
+		return &x.Up
+	}
+	return nil
+}
+
+// bodyDeadline is for a body that comes in.
+func (x *Exchange) bodyDeadline(in *flow.Flow, now int64) due {
+	t := x.timeouts()
+	if in.Stalled() && in == &x.Up {
+		return due{in.LastMove() + int64(t.Idle), record.AnswerTimeout}
+	}
+	if x.Continue && in.Moved() == 0 {
+		return due{x.waiting + int64(t.FirstByte), record.AnswerTimeout}
+	}
+	if in.Stalled() { // kept back, and full: the handler has not asked for it yet
+		return due{x.waiting + int64(t.FirstByte), record.AnswerTimeout}
+	}
+	x.pace.note(in.Moved(), in.LastMove())
+	idle := due{x.pace.since + int64(t.BodyIdle), record.BodyTimeout}
+	return x.pace.slower(idle, due{now, record.BodyTooSlow}, t.MinRate)
+}
+
+// answerDeadline is for an answer on its way to the client.
+func (x *Exchange) answerDeadline(now int64) due {
+	t := x.timeouts()
+	backlog := x.front.Backlog(x)
+	if !x.Down.Stalled() && (backlog == 0 || x.keep == nil) {
+		return x.sourceDeadline(&x.Down)
+	}
+	acked := x.Down.Moved() - min(x.Down.Moved(), uint64(backlog))
+	if acked != x.pace.moved {
+		x.pace.note(acked, now)
+	}
+	idle := due{x.pace.since + int64(t.WriteIdle), record.WriteTimeout}
+	return x.pace.slower(idle, due{now, record.WriteTimeout}, t.MinRate)
+}
+
+// sourceDeadline is for a body whose next bytes the server owes.
+func (x *Exchange) sourceDeadline(f *flow.Flow) due {
+	if f.Stalled() {
+		return due{x.loop.Now() + int64(x.timeouts().Idle), record.AnswerIdle}
+	}
+	return due{f.LastMove() + int64(x.timeouts().Idle), record.AnswerIdle}
+}
+
+// note remembers progress.
+func (p *pace) note(moved uint64, at int64) {
+	p.moved = moved
+	p.since = max(p.since, at)
+}
+
+// slower makes the deadline earlier when the window's end comes first, and returns tooSlow when less than rate has moved
+// in a window that is over.
+func (p *pace) slower(idle, tooSlow due, rate int64) due {
+	if rate == 0 {
+		return idle
+	}
+	if now := tooSlow.at; now-p.start >= int64(rateGrace) {
+		if moved := p.moved - min(p.moved, p.rate); moved < uint64(rate*(now-p.start)/int64(time.Second)) {
+			return tooSlow
+		}
+		p.start, p.rate = now, p.moved
+	}
+	if end := p.start + int64(rateGrace); end < idle.at {
+		return due{end, idle.why}
+	}
+	return idle
+}
+
+// tunnelDeadline is for a tunnel in which nothing moves.
+func (x *Exchange) tunnelDeadline() due {
+	t := x.timeouts()
+	last := max(x.Up.LastMove(), x.Down.LastMove(), x.halved)
+	switch {
+	case x.lost != record.None:
+		return due{x.armed, x.lost}
+	case x.halved != 0:
+		return due{last + int64(t.HalfClosed), record.HalfClosedIdle}
+	}
+	return due{last + int64(t.Tunnel), record.TunnelIdle}
+}
+
+// Panicked implements loop.Victim.
+func (x *Exchange) Panicked() {
+	if x.state != Over && x.state != Unused {
+		x.cut = true
+		x.running = false
+		x.finish(record.Internal, nil)
+	}
+}

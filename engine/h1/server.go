@@ -1,0 +1,159 @@
+package h1
+
+// The clients of one listener on one loop: the list of their connections, and what all of them share.
+
+import (
+	"net/netip"
+	"syscall"
+	"time"
+
+	"sluice/engine/exchange"
+	"sluice/engine/limit"
+	"sluice/engine/record"
+	"sluice/engine/route"
+	"sluice/engine/sock"
+	"sluice/engine/stat"
+	"sluice/pool"
+)
+
+// Config is what one listener does with its connections. It never changes, and all loops share it.
+type Config struct {
+	Names    *record.Names // with the listener's name only
+	Access   route.Access  // judged at accept, on the socket's peer
+	Proxy    sock.ProxyPolicy
+	PerIP    *limit.PerKey[netip.Addr] // nil without a limit
+	MaxPerIP int64
+	Timeouts Timeouts
+	Limits   Limits
+	Port     uint16 // that all addresses of the listener have in common; 0 if there is none
+}
+
+// Timeouts are a listener's, for the time between exchanges.
+type Timeouts struct {
+	Header      time.Duration // to a complete head, from its first byte; to the first one, from accept
+	Idle        time.Duration // between an answer and the next request's first byte
+	ProxyHeader time.Duration // to the complete PROXY header, from accept
+}
+
+// Server is HTTP/1.1 for the clients of one listener, on one loop. It is the listener's sock.Acceptor.
+type Server struct {
+	net      *sock.Net
+	config   *Config
+	service  *exchange.Service
+	reasons  stat.Vector // connections turned away before a request, by reason
+	fronts   pool.FreeList[front]
+	streams  pool.FreeList[stream]
+	first    *front // of the list of those that are not closed
+	active   int
+	draining bool
+	onEmpty  func()
+}
+
+// NewServer returns the server of a listener on net's loop; requests are the service's.
+func NewServer(config *Config, net *sock.Net, service *exchange.Service) *Server {
+	return &Server{net: net, config: config, service: service, reasons: stat.NewVector(record.ReasonCount)}
+}
+
+// Active is the number of connections that are not over.
+func (s *Server) Active() int { return s.active }
+
+// Reasons counts connections that were closed without a request to blame, by record.Reason.
+func (s *Server) Reasons() stat.Vector { return s.reasons }
+
+// Admit implements sock.Acceptor: the listener's own client_ip. The peer of a unix socket has no address, so no list
+// names it, and a list of those who may come in keeps it out.
+func (s *Server) Admit(peer netip.AddrPort) bool {
+	if s.config.Access.Permits(peer.Addr()) {
+		return true
+	}
+	s.net.Loop.Stats().Inc(stat.RefusedDenied)
+	s.reasons.Inc(int(record.Denied))
+	return false
+}
+
+// Dropped implements sock.Acceptor.
+func (s *Server) Dropped(_ netip.AddrPort, err syscall.Errno) {
+	why := record.Internal
+	if err == syscall.EMFILE || err == syscall.ENFILE || err == syscall.ENOMEM || err == syscall.ENOSPC {
+		why = record.FDExhausted
+	}
+	s.reasons.Inc(int(why))
+}
+
+// Accept implements sock.Acceptor.
+func (s *Server) Accept(c *sock.Conn, gate *sock.Gate) {
+	f := s.fronts.Get()
+	f.begin(s, c, gate)
+}
+
+// Drain lets every connection finish what it is doing and closes those that do nothing. Answers say that the connection
+// ends with them.
+func (s *Server) Drain() {
+	s.draining = true
+	for f := s.first; f != nil; {
+		next := f.next
+		if f.state == idle && len(f.conn.Ahead()) == 0 {
+			f.end(inOrder)
+		}
+		f = next
+	}
+}
+
+// StopAll ends every connection, for why.
+func (s *Server) StopAll(why record.Reason) {
+	s.draining = true
+	for s.first != nil {
+		s.first.stop(why)
+	}
+}
+
+// WhenEmpty has fn called, on the loop, once no connection is left: at once when there is none.
+func (s *Server) WhenEmpty(fn func()) {
+	s.onEmpty = fn
+	s.checkEmpty()
+}
+
+func (s *Server) checkEmpty() {
+	if s.active == 0 && s.onEmpty != nil {
+		fn := s.onEmpty
+		s.onEmpty = nil
+		fn()
+	}
+}
+
+// link adds f to the list of live connections.
+func (s *Server) link(f *front) {
+	f.prev, f.next = nil, s.first
+	if s.first != nil {
+		s.first.prev = f
+	}
+	s.first = f
+	s.active++
+	s.net.Loop.Stats().Inc(stat.Active)
+}
+
+func (s *Server) unlink(f *front) {
+	if f.prev != nil {
+		f.prev.next = f.next
+	} else {
+		s.first = f.next
+	}
+	if f.next != nil {
+		f.next.prev = f.prev
+	}
+	f.prev, f.next = nil, nil
+	s.active--
+	s.net.Loop.Stats().Dec(stat.Active)
+}
+
+// stream leases what one request needs.
+func (s *Server) stream(f *front) *stream {
+	m := s.streams.Get()
+	if m.server == nil {
+		m.server = s
+		m.Bind(s.net.Loop, s.net.Buffers)
+		m.task.Bind(m)
+	}
+	m.front = f
+	return m
+}

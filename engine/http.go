@@ -1,0 +1,153 @@
+package engine
+
+// HTTP listeners: routes, and the one table of what happens to a request in which order.
+
+import (
+	"fmt"
+	"time"
+
+	"sluice/configs"
+	"sluice/engine/exchange"
+	"sluice/engine/h1"
+	"sluice/engine/lease"
+	"sluice/engine/record"
+	"sluice/engine/route"
+	"sluice/engine/sock"
+	"sluice/engine/upstream"
+)
+
+// httpPlan is a listener that speaks HTTP.
+type httpPlan struct {
+	config   *h1.Config
+	tree     *route.Tree[int]
+	routes   []httpRoute // what the tree's values count
+	timeouts exchange.Timeouts
+}
+
+// httpRoute is a route, for any loop.
+type httpRoute struct {
+	route    exchange.Route // without a handler, if it has an upstream
+	upstream *lease.Upstream
+	connect  time.Duration
+}
+
+func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams map[string]*lease.Upstream) (plan, configs.Issues) {
+	p := &httpPlan{timeouts: exchangeTimeouts(l, nil)}
+	var rules []route.HTTPRule[int]
+	var sources []*configs.Route
+	var issues configs.Issues
+	for r := range routesOf(cfg, l) {
+		made, more := compileHTTPRoute(cfg, l, r)
+		issues = append(issues, more...)
+		made.upstream = upstreams[r.Upstream.V]
+		made.connect = connectTimeout(r, made.upstream)
+		rules = append(rules, route.HTTPRule[int]{Name: r.Name, Hosts: r.Hosts, Paths: r.Paths, Methods: r.Methods, Value: len(p.routes)})
+		p.routes = append(p.routes, made)
+		sources = append(sources, r)
+	}
+	tree, conflicts := route.CompileHTTP(rules)
+	for _, c := range conflicts {
+		first := sources[c.First]
+		issues = append(issues, cfg.Issue(sources[c.Second].At, fmt.Sprintf("listener %s: %s (the other one is at line %d)", l.Name, c, first.At.Line),
+			conflictHint))
+	}
+	p.tree = tree
+	perIP, most := compilePerIP(l)
+	p.config = &h1.Config{
+		Names: &record.Names{Listener: l.Name}, Access: compileAccess(l.ClientIP), Proxy: compileProxyPolicy(l),
+		PerIP: perIP, MaxPerIP: most, Port: commonPort(l),
+		Timeouts: h1.Timeouts{Header: l.Timeouts.Header, Idle: l.Timeouts.Idle, ProxyHeader: l.Timeouts.ProxyHeader},
+		Limits:   h1.Limits{Head: int(l.Limits.HeaderBytes), Fields: l.Limits.HeaderCount, Target: int(l.Limits.URIBytes)},
+	}
+	return p, issues
+}
+
+// commonPort is the port of all the listener's TCP addresses; 0 if they differ.
+func commonPort(l *configs.Listener) uint16 {
+	var port uint16
+	for _, b := range l.Bind {
+		switch {
+		case b.V.Network == "unix":
+		case port == 0:
+			port = b.V.Port
+		case port != b.V.Port:
+			return 0
+		}
+	}
+	return port
+}
+
+func exchangeTimeouts(l *configs.Listener, r *configs.Route) exchange.Timeouts {
+	t := exchange.Timeouts{
+		BodyIdle: l.Timeouts.BodyIdle, WriteIdle: l.Timeouts.WriteIdle, MinRate: l.Timeouts.MinRate,
+		Tunnel: l.Timeouts.Tunnel, HalfClosed: l.Timeouts.HalfClosed,
+		FirstByte: l.Timeouts.BodyIdle, Idle: l.Timeouts.BodyIdle, // without a route nobody is asked
+	}
+	if r != nil {
+		t.FirstByte, t.Idle = r.Timeouts.FirstByte, r.Timeouts.Idle
+	}
+	return t
+}
+
+// on implements plan.
+func (p *httpPlan) on(c *core, gate *sock.Gate) service {
+	routes := make([]*exchange.Route, len(p.routes))
+	for i := range p.routes {
+		from := &p.routes[i]
+		made := from.route
+		if from.upstream != nil {
+			made.Handler = &upstream.Proxy{Origins: c.origins, Upstream: from.upstream, Connect: from.connect, Shortage: shortage{c, gate}}
+		}
+		routes[i] = &made
+	}
+	router := &router{
+		tree: p.tree, routes: routes, host: make([]byte, 0, hostRoom), path: make([]byte, 0, p.config.Limits.Target),
+	}
+	return h1.NewServer(p.config, c.net, &exchange.Service{
+		Names: p.config.Names, Router: router, Recorder: c, Timeouts: p.timeouts,
+	})
+}
+
+// shortage has a listener pause when a connection to a server found no descriptor.
+type shortage struct {
+	core *core
+	gate *sock.Gate
+}
+
+// ShortOfDescriptors implements upstream.Shortage.
+func (s shortage) ShortOfDescriptors(cause error) { s.gate.Shortage(s.core.net, record.Errno(cause)) }
+
+// router finds routes on one loop.
+type router struct {
+	tree       *route.Tree[int]
+	routes     []*exchange.Route
+	host, path []byte // empty, with room for a normal form
+}
+
+// hostRoom holds every host that is valid.
+const hostRoom = 255
+
+// Route implements exchange.Router. Matching is on the normal forms, so that no rule is evaded by another spelling; what
+// goes to the server is what was sent.
+func (r *router) Route(x *exchange.Exchange) (*exchange.Route, record.Reason) {
+	h := &x.Request
+	host, path, ok := h.Bytes(h.Authority), h.Path(), true
+	if len(host) > 0 {
+		if host, ok = route.NormalHost(r.host, host); !ok {
+			return nil, record.BadRequest
+		}
+	}
+	if len(path) > 0 && path[0] == '/' {
+		if path, ok = route.NormalPath(r.path, path); !ok {
+			return nil, record.BadRequest
+		}
+	}
+	at, found := r.tree.Match(host, path, h.Bytes(h.Method))
+	switch found {
+	case route.NoHost:
+		return nil, record.Misdirected
+	case route.NoPath:
+		return nil, record.NotFound
+	}
+	return r.routes[at], record.None
+}

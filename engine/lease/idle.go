@@ -1,0 +1,129 @@
+package lease
+
+// Idle connections: kept per server and loop, the last one in the first one out, until they are needed, too old, too many,
+// or touched by the server. Whatever a server says on an idle connection, be it a FIN or bytes nobody asked for, ends it:
+// its edge is noticed when it comes, so that nothing has to be looked at before a connection is used again.
+
+import (
+	"syscall"
+
+	"sluice/engine/loop"
+	"sluice/engine/sock"
+	"sluice/engine/stat"
+	"sluice/pool"
+)
+
+// lot holds the idle connections of one server on one loop.
+type lot struct {
+	idle     pool.Idle[*parked]
+	timer    loop.Timer
+	dialer   *Dialer
+	upstream *Upstream
+}
+
+// parked is one idle connection. It is the connection's owner and peeker.
+type parked struct {
+	link pool.IdleLink[*parked]
+	conn *sock.Conn
+	lot  *lot
+}
+
+// Park keeps a connection to b for later, or closes it. Nothing of an earlier message may be on its way, and its place at
+// the server has been released.
+func (d *Dialer) Park(c *sock.Conn, b *Backend) {
+	if b.lots == nil || b.lots[0].upstream.MaxIdle == 0 {
+		c.Close()
+		return
+	}
+	at := &b.lots[d.net.Loop.Index()]
+	if at.dialer == nil {
+		at.dialer = d
+		at.idle.MaxIdle = at.upstream.MaxIdle
+		at.timer.Bind(at)
+		d.lots = append(d.lots, at)
+	}
+	p := d.parked.Get()
+	*p = parked{conn: c, lot: at}
+	now := d.net.Loop.Now()
+	oldest, was := at.idle.Put(p, &p.link, now)
+	d.net.Loop.Stats().Inc(stat.HTTPBackIdle)
+	if was {
+		oldest.close()
+	}
+	if !at.timer.Running() {
+		d.net.Loop.Start(&at.timer, now+int64(at.upstream.Idle))
+	}
+	c.Own(p)
+	c.Peek(p)
+}
+
+// unpark takes the connection to b that was parked last; nil if there is none.
+func (d *Dialer) unpark(b *Backend) *sock.Conn {
+	if b.lots == nil {
+		return nil
+	}
+	p, ok := b.lots[d.net.Loop.Index()].idle.Take()
+	if !ok {
+		return nil
+	}
+	d.net.Loop.Stats().Dec(stat.HTTPBackIdle)
+	c := p.conn
+	c.EndPeek()
+	p.free()
+	return c
+}
+
+// CloseIdle closes every idle connection of the loop.
+func (d *Dialer) CloseIdle() {
+	for _, at := range d.lots {
+		d.net.Loop.Cancel(&at.timer)
+		for p, ok := at.idle.Take(); ok; p, ok = at.idle.Take() {
+			p.close()
+		}
+	}
+}
+
+// Expired implements loop.Expirer: closes what is too old.
+func (at *lot) Expired(*loop.Timer) {
+	l := at.dialer.net.Loop
+	kept := int64(at.upstream.Idle)
+	for p, ok := at.idle.Expire(l.Now() - kept); ok; p, ok = at.idle.Expire(l.Now() - kept) {
+		p.close()
+	}
+	if since, some := at.idle.Oldest(); some {
+		l.Start(&at.timer, since+kept)
+	}
+}
+
+// Connected implements sock.Owner. The connection has been connected for long.
+func (p *parked) Connected(*sock.Conn) {}
+
+// Peeked implements sock.Peeker: the server has closed the connection, or says what nobody asked for.
+func (p *parked) Peeked(_ *sock.Conn, b []byte, eof bool) {
+	if len(b) > 0 || eof {
+		p.touched()
+	}
+}
+
+// Broken implements sock.Owner.
+func (p *parked) Broken(*sock.Conn, syscall.Errno) { p.touched() }
+
+// touched ends a connection that is not fit for use any more.
+func (p *parked) touched() {
+	p.lot.idle.Remove(&p.link)
+	p.lot.dialer.net.Loop.Stats().Inc(stat.HTTPBackIdleClosed)
+	p.close()
+}
+
+// close closes a connection that is in no lot any more.
+func (p *parked) close() {
+	p.lot.dialer.net.Loop.Stats().Dec(stat.HTTPBackIdle)
+	p.conn.Close()
+	p.free()
+}
+
+func (p *parked) free() {
+	d := p.lot.dialer
+	p.conn, p.lot = nil, nil
+	d.parked.Put(p)
+}

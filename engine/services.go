@@ -1,0 +1,134 @@
+package engine
+
+// What a listener does with its connections, compiled once for all loops, and made into a service on each.
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sluice/configs"
+	"sluice/engine/h1"
+	"sluice/engine/lease"
+	"sluice/engine/limit"
+	"sluice/engine/record"
+	"sluice/engine/relay"
+	"sluice/engine/route"
+	"sluice/engine/sock"
+	"sluice/engine/stat"
+)
+
+// service is one listener's connections on one loop.
+type service interface {
+	sock.Acceptor
+	// Active is the number of connections that are not over; Reasons counts how they ended.
+	Active() int
+	Reasons() stat.Vector
+	// StopAll ends every connection, for why. WhenEmpty calls fn once none is left.
+	StopAll(why record.Reason)
+	WhenEmpty(fn func())
+}
+
+// drainer is a service that can let go of connections that do nothing.
+type drainer interface{ Drain() }
+
+var (
+	_ service = (*relay.Relay)(nil)
+	_ service = (*h1.Server)(nil)
+	_ drainer = (*h1.Server)(nil)
+)
+
+// plan is what one listener does, for any loop.
+type plan interface {
+	// on makes the service of a loop; gate is the listener's.
+	on(c *core, gate *sock.Gate) service
+}
+
+// tcpPlan is a listener that passes connections through.
+type tcpPlan struct{ service *relay.Service }
+
+func (p tcpPlan) on(c *core, _ *sock.Gate) service { return relay.New(p.service, c.net, c.dialer, c) }
+
+func compilePlan(cfg *configs.Config, l *configs.Listener, upstreams map[string]*lease.Upstream) (plan, configs.Issues) {
+	if l.Protocol == "http" {
+		return compileHTTP(cfg, l, upstreams)
+	}
+	return compileTCP(cfg, l, upstreams)
+}
+
+func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams map[string]*lease.Upstream) (plan, configs.Issues) {
+	var rules []route.Rule[*relay.Route]
+	for r := range routesOf(cfg, l) {
+		rules = append(rules, route.Rule[*relay.Route]{
+			Name: r.Name, SNI: r.SNI, ALPN: r.ALPN, Value: compileTCPRoute(l, r, upstreams[r.Upstream.V]),
+		})
+	}
+	table, conflicts := route.Compile(rules)
+	var issues configs.Issues
+	for _, c := range conflicts {
+		issues = append(issues, cfg.Issue(l.At, fmt.Sprintf("listener %s: %s", l.Name, c), conflictHint))
+	}
+	perIP, most := compilePerIP(l)
+	return tcpPlan{&relay.Service{
+		Names:  &record.Names{Listener: l.Name},
+		Routes: table,
+		Access: compileAccess(l.ClientIP),
+		Proxy:  compileProxyPolicy(l),
+		Timeouts: relay.Timeouts{
+			Hello: l.Timeouts.Hello, ProxyHeader: l.Timeouts.ProxyHeader, Tunnel: l.Timeouts.Tunnel, HalfClosed: l.Timeouts.HalfClosed,
+		},
+		PerIP: perIP, MaxPerIP: most,
+	}}, issues
+}
+
+const conflictHint = "remove one of them, or make one more specific"
+
+// routesOf yields the routes of a listener.
+func routesOf(cfg *configs.Config, l *configs.Listener) func(yield func(*configs.Route) bool) {
+	return func(yield func(*configs.Route) bool) {
+		for i := range cfg.Routes {
+			if slices.Contains(cfg.Routes[i].Listeners, l.Name) && !yield(&cfg.Routes[i]) {
+				return
+			}
+		}
+	}
+}
+
+func compileTCPRoute(l *configs.Listener, r *configs.Route, u *lease.Upstream) *relay.Route {
+	return &relay.Route{
+		Names:    &record.Names{Listener: l.Name, Route: r.Name, Upstream: r.Upstream.V},
+		Upstream: u,
+		Access:   compileAccess(r.ClientIP),
+		Connect:  connectTimeout(r, u),
+	}
+}
+
+// connectTimeout is the route's, or else the upstream's.
+func connectTimeout(r *configs.Route, u *lease.Upstream) time.Duration {
+	if r.Timeouts.Connect == 0 && u != nil {
+		return u.Connect
+	}
+	return r.Timeouts.Connect
+}
+
+func compileAccess(from configs.ClientIP) route.Access {
+	return route.Access{Allow: route.CompilePrefixes(from.Allow), Deny: route.CompilePrefixes(from.Deny)}
+}
+
+func compileProxyPolicy(l *configs.Listener) sock.ProxyPolicy {
+	return sock.ProxyPolicy{
+		Read:     l.ProxyProtocol.Mode != configs.ProxyOff,
+		Required: l.ProxyProtocol.Mode == configs.ProxyRequired,
+		From:     route.CompilePrefixes(l.ProxyProtocol.From),
+	}
+}
+
+// compilePerIP returns nil without a limit. A key lives as long as one of its connections, so max_connections bounds
+// their number.
+func compilePerIP(l *configs.Listener) (counts *limit.PerKey[netip.Addr], most int64) {
+	if l.MaxConnectionsPerIP == 0 {
+		return nil, 0
+	}
+	return limit.NewPerKey[netip.Addr](0), int64(l.MaxConnectionsPerIP)
+}

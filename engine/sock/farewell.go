@@ -1,0 +1,128 @@
+package sock
+
+// Saying farewell: a connection whose last message is queued, and which nobody needs any more.
+//
+// A plain close is enough when the peer has nothing on its way to us. Otherwise closing would answer its bytes with a
+// reset, which destroys what it has not read yet: our last message. So the connection sends its end of stream, and
+// reads and drops what comes, until the peer ends too, or for a while (RFC 9112, section 9.6):
+//
+//	flushing ──► (draining) ──► closed
+
+import (
+	"syscall"
+
+	"sluice/engine/loop"
+)
+
+// farewell is the owner of a connection on its way out.
+type farewell struct {
+	net     *Net
+	conn    *Conn
+	gate    *Gate
+	timer   loop.Timer
+	until   int64
+	mark    int // bytes not delivered at the last look
+	dropped int // bytes read and dropped
+	drain   bool
+	said    bool // the end of stream has been sent
+}
+
+// Farewell closes the connection in order once what was queued has left. With drain, the peer may still be sending: its
+// bytes are dropped for a while before the close. The connection's place in its listener's gate is given back at the
+// end; gate may be nil. The caller must not touch the connection any more, and no flow may use it.
+func (c *Conn) Farewell(drain bool, gate *Gate) {
+	n := c.net
+	if c.out == nil && !drain || c.cause != 0 {
+		c.Close()
+		if gate != nil {
+			gate.Release()
+		}
+		return
+	}
+	g := n.farewells.Get()
+	now := n.Loop.Now()
+	*g = farewell{net: n, conn: c, gate: gate, drain: drain, until: now + int64(farewellTotal), mark: -1}
+	g.timer.Bind(g)
+	n.leaving[g] = struct{}{}
+	c.clear(watched)
+	c.source, c.peeker = nil, nil
+	c.Own(g)
+	c.dropHead()
+	c.dropPipe()
+	n.Loop.Start(&g.timer, now+int64(farewellStall))
+	if c.AwaitFlush() {
+		g.Flushed(c)
+	}
+}
+
+// Flushed implements Flushed: the last message is with the kernel.
+func (g *farewell) Flushed(c *Conn) {
+	if !g.drain {
+		g.end()
+		return
+	}
+	g.said = true
+	if c.net.Sys.ShutdownWrite(int(c.fd)) != 0 {
+		g.end()
+		return
+	}
+	c.Peek(g)
+}
+
+// Peeked implements Peeker: what comes is dropped.
+func (g *farewell) Peeked(c *Conn, b []byte, eof bool) {
+	g.dropped += len(b)
+	c.Discard(len(b))
+	if eof || g.dropped > farewellBytes {
+		g.end()
+	}
+}
+
+// Connected implements Owner. The connection has been connected for long.
+func (g *farewell) Connected(*Conn) {}
+
+// Broken implements Owner.
+func (g *farewell) Broken(*Conn, syscall.Errno) { g.end() }
+
+// Expired ends a farewell that gets nowhere.
+func (g *farewell) Expired(*loop.Timer) {
+	now := g.net.Loop.Now()
+	mark := g.conn.Queued() + g.conn.Unsent()
+	if g.said {
+		mark = g.dropped
+	}
+	if now >= g.until || mark == g.mark {
+		g.end()
+		return
+	}
+	g.mark = mark
+	g.net.Loop.Start(&g.timer, now+int64(farewellStall))
+}
+
+// end closes the connection. Bytes of the last message that the peer does not take are lost, and it can tell: it sees
+// a reset.
+func (g *farewell) end() {
+	n := g.net
+	delete(n.leaving, g)
+	n.Loop.Cancel(&g.timer)
+	if g.conn.out != nil {
+		g.conn.Drop()
+	} else {
+		g.conn.Close()
+	}
+	if g.gate != nil {
+		g.gate.Release()
+	}
+	g.conn = nil
+	n.farewells.Put(g)
+}
+
+// Panicked implements loop.Victim.
+func (g *farewell) Panicked() {
+	if g.conn != nil {
+		g.end()
+	}
+}
+
+// Leaving is the number of connections on their way out.
+func (n *Net) Leaving() int { return len(n.leaving) }

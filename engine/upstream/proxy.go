@@ -1,0 +1,82 @@
+// Package upstream answers requests by asking a server: HTTP on leases.
+//
+// A Proxy is a route's handler. Each exchange gets an Attempt, which finds a connection, sends the request, and hands the
+// answer over; and which is the only place that decides to try again:
+//
+//	pick ─► idle connection ─┬─► Begin ─► head ─► answer ─► Finish ─► parked, or closed
+//	    └─► lease (dial) ────┘     │
+//	             ▲                 │ the connection was idle, and dead before a byte of an answer
+//	             └─────────────────┘
+package upstream
+
+import (
+	"time"
+
+	"sluice/engine/exchange"
+	"sluice/engine/lease"
+	"sluice/engine/sock"
+	"sluice/pool"
+)
+
+// Origins makes attempts on one loop.
+type Origins struct {
+	net      *sock.Net
+	dialer   *lease.Dialer
+	backs    func(*sock.Conn) exchange.Back
+	attempts pool.FreeList[attempt]
+}
+
+// NewOrigins returns the maker of attempts on net's loop. backs makes the protocol's side of a connection.
+func NewOrigins(net *sock.Net, dialer *lease.Dialer, backs func(*sock.Conn) exchange.Back) *Origins {
+	return &Origins{net: net, dialer: dialer, backs: backs}
+}
+
+// Shortage is told when descriptors ran out, so that no more clients are accepted for a moment.
+type Shortage interface{ ShortOfDescriptors(cause error) }
+
+// Proxy is the handler of a route on one loop: an upstream, and how to ask it.
+type Proxy struct {
+	Origins  *Origins
+	Upstream *lease.Upstream
+	Connect  time.Duration // for each attempt to connect
+	Shortage Shortage      // may be nil
+}
+
+// Serve implements exchange.Handler.
+func (p *Proxy) Serve(x *exchange.Exchange) {
+	a := p.Origins.attempts.Get()
+	*a = attempt{proxy: p, x: x, began: p.Origins.net.Loop.Now()}
+	x.Serving = a
+	x.Phase()
+	a.seek()
+}
+
+// key is what a policy that goes by a key gets.
+func (p *Proxy) key(x *exchange.Exchange) uint64 {
+	if !p.Upstream.Set.Policy().Keyed() {
+		return 0
+	}
+	if value := p.keyValue(x); len(value) > 0 {
+		return lease.HashName(value)
+	}
+	return lease.HashAddr(x.Client.Addr())
+}
+
+// keyValue is the part of the request that the key is made of; nil if the request has none.
+func (p *Proxy) keyValue(x *exchange.Exchange) []byte {
+	h := &x.Request
+	switch p.Upstream.Key {
+	case lease.KeyPath:
+		return h.Path()
+	case lease.KeyURI:
+		return h.Bytes(h.Target)
+	case lease.KeyHost:
+		return h.Bytes(h.Authority)
+	case lease.KeyHeader:
+		value, _ := h.Get(p.Upstream.KeyName)
+		return value
+	case lease.KeyCookie:
+		return cookie(h, p.Upstream.KeyName)
+	}
+	return nil
+}
