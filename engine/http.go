@@ -9,6 +9,7 @@ import (
 	"sluice/configs"
 	"sluice/engine/exchange"
 	"sluice/engine/h1"
+	"sluice/engine/h1/wire"
 	"sluice/engine/lease"
 	"sluice/engine/record"
 	"sluice/engine/route"
@@ -57,7 +58,7 @@ func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams map[string]
 		Names: &record.Names{Listener: l.Name}, Access: compileAccess(l.ClientIP), Proxy: compileProxyPolicy(l),
 		PerIP: perIP, MaxPerIP: most, Port: commonPort(l),
 		Timeouts: h1.Timeouts{Header: l.Timeouts.Header, Idle: l.Timeouts.Idle, ProxyHeader: l.Timeouts.ProxyHeader},
-		Limits:   h1.Limits{Head: int(l.Limits.HeaderBytes), Fields: l.Limits.HeaderCount, Target: int(l.Limits.URIBytes)},
+		Limits:   wire.Limits{Head: int(l.Limits.HeaderBytes), Fields: l.Limits.HeaderCount, Target: int(l.Limits.URIBytes)},
 	}
 	return p, issues
 }

@@ -178,7 +178,7 @@ func (g *generator) steady() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.runFor(g.opt.Window); err != nil {
+	if err := g.runWindow(g.opt.Window); err != nil {
 		return nil, err
 	}
 	last, err := g.sample(meter.Quick)
@@ -197,6 +197,16 @@ func (g *generator) runFor(d time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// runWindow turns the loop for a while, and on a machine that stood still meanwhile
+// until there is an answer or an error: without any, nothing can be said.
+func (g *generator) runWindow(d time.Duration) error {
+	err := g.runFor(d)
+	for patience := g.now + int64(answerTimeout); err == nil && g.bytes == 0 && len(g.errors) == 0 && g.now < patience; {
+		err = g.turn()
+	}
+	return err
 }
 
 // turn waits once and handles what is ready.

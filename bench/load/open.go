@@ -119,7 +119,7 @@ func (g *generator) open() (*Result, error) {
 	}
 	g.from = g.clock()
 	g.until = g.from + int64(g.opt.Window)
-	if err := g.runFor(g.opt.Window + afterWindow); err != nil {
+	if err := g.runWindow(g.opt.Window + afterWindow); err != nil {
 		return nil, err
 	}
 	last, err := g.sample(meter.Quick)

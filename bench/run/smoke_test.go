@@ -102,12 +102,16 @@ func TestHarness(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Progress = func(line string) { lines = append(lines, line) }
+	h.Progress = func(line string) {
+		t.Log(line)
+		lines = append(lines, line)
+	}
 	table := scenarios.All()
 	for i := range table {
 		table[i].Full = scenarios.Timing{Rounds: 2, Warm: 100 * time.Millisecond, Window: 200 * time.Millisecond}
 		table[i].Load.Size = min(table[i].Load.Size, 1<<20) // the race detector makes 10 MiB slow
 		table[i].Load.Connections = min(table[i].Load.Connections, 100)
+		table[i].Share = min(table[i].Share, 0.1) // a busy machine slows the stand-in after its peak is known
 	}
 	r := report.Report{Command: "test", Machine: report.ThisMachine(true), Sections: h.Run(t.Context(), table)}
 	for _, section := range r.Sections {
@@ -121,7 +125,7 @@ func TestHarness(t *testing.T) {
 		}
 	}
 	if want := 2*len(table) + 3; len(lines) != want { // the peak rate is looked for three times
-		t.Errorf("%d progress lines, want %d:\n%s", len(lines), want, strings.Join(lines, "\n"))
+		t.Errorf("%d progress lines, want %d", len(lines), want)
 	}
 	folder := t.TempDir()
 	if err := r.Write(folder); err != nil {

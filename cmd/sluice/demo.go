@@ -1,11 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
-	"time"
+	"strings"
+	"text/tabwriter"
 
 	"sluice/configs"
 )
@@ -18,47 +18,57 @@ type demoCmd struct {
 func (v *demoCmd) Run() error {
 	var origins []string
 	for _, name := range []string{"one", "two"} {
-		address, err := origin(name)
+		o, err := startOrigin(name)
 		if err != nil {
 			return err
 		}
-		origins = append(origins, address)
+		defer o.close()
+		origins = append(origins, o.address)
 	}
-	cfg, err := configs.Quick("tcp", v.Listen, origins)
+	cfg, err := configs.Quick("http", v.Listen, origins)
 	if err != nil {
-		return err
+		return v.explain(err)
 	}
 	// Each loop takes its own turns, so a visible one needs a single loop.
 	cfg.Upstreams[0].Balance, cfg.Runtime.Loops = "round_robin", 1
-	return serve(cfg, func() { v.guide(cfg, origins) })
+	return v.explain(serve(cfg, func() { v.guide(cfg, origins) }))
 }
 
-// origin serves a small answer on a free port of the loopback interface, until the process ends.
-func origin(name string) (address string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// explain has complaints about the address name the flag that sets it here.
+func (v *demoCmd) explain(err error) error {
+	issues, ok := errors.AsType[configs.Issues](err)
+	if !ok {
+		return err
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "Hello from origin %s. You asked for %s.\n", name, r.URL.Path)
-	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
-	go func() { _ = server.Serve(l) }()
-	return l.Addr().String(), nil
+	for i := range issues {
+		issues[i].File, issues[i].At = "--listen", configs.Position{}
+	}
+	return issues
 }
 
 // guide says in a few lines what to try.
 func (v *demoCmd) guide(cfg *configs.Config, origins []string) {
-	port := cfg.Listeners[0].Bind[0].V.Port
-	fmt.Fprintf(os.Stderr, `
-A proxy on %s passes connections to two small origins, %s and %s, in turn.
-In another terminal, try:
-
-  curl http://localhost:%d/            # again and again: origins one and two take turns
-  curl -sS localhost:%d/a localhost:%d/b  # one connection, two requests, one origin
-
-Each connection leaves one line on stdout when it is over. Ctrl-C stops.
-
-`, v.Listen, origins[0], origins[1], port, port, port)
+	at := cfg.Listeners[0].Bind[0].V
+	curl, url := "curl", fmt.Sprintf("http://localhost:%d", at.Port)
+	switch {
+	case at.Network == "unix":
+		curl, url = "curl --unix-socket "+at.Path, "http://localhost"
+	case at.Host != "":
+		url = "http://" + at.String()
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "\nAn HTTP proxy on %s, and behind it two small origins, one (%s) and two (%s).\n", at, origins[0], origins[1])
+	fmt.Fprintf(&text, "Look at %s/ in a browser, or try in another terminal:\n\n", url)
+	table := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
+	for _, try := range [][2]string{
+		{"-i %s/", "again and again: one and two take turns"},
+		{"-H 'X-Tea: green' %s/headers", "the request as the origin gets it"},
+		{"-N %s/slow", "a line each second, passed on as it comes"},
+		{"-o /dev/null %s/big", "256 MiB"},
+	} {
+		fmt.Fprintf(table, "  %s %s\t# %s\n", curl, fmt.Sprintf(try[0], url), try[1])
+	}
+	_ = table.Flush()
+	text.WriteString("\nEach request leaves one line of JSON here when it is over. Ctrl-C stops.\n\n")
+	_, _ = os.Stderr.WriteString(text.String())
 }

@@ -42,13 +42,12 @@ func (x *Exchange) sendAnswer() verdict {
 			return park
 		}
 	}
-	x.set(Answering)
 	if !x.front.WriteHead(x) {
-		x.state = Working
 		x.answer = unanswered
 		x.Fail(record.AnswerTooLarge, "the answer's head does not fit", nil)
 		return park
 	}
+	x.set(Answering)
 	x.answer = headSent
 	x.Record.Status = int16(x.Response.Status)
 	x.loop.Stats().Inc(stat.HTTPAnswers(x.Response.Status))
@@ -204,14 +203,12 @@ func (x *Exchange) finish(why record.Reason, cause error) {
 		s.Cancel(x)
 	}
 	x.stopSources()
-	x.Record.BytesUp, x.Record.BytesDown = x.Up.Moved(), x.Down.Moved()
-	if x.upSource == nil {
-		x.Record.BytesUp = 0
+	if x.upSource != nil { // else the flow still tells of another exchange
+		x.Record.BytesUp, x.Record.Spliced = x.Up.Moved(), x.Up.Spliced()
 	}
-	if x.outer == nil && !x.Switching {
-		x.Record.BytesDown = 0
+	if x.outer != nil {
+		x.Record.BytesDown, x.Record.Spliced = x.Down.Moved(), x.Record.Spliced || x.Down.Spliced()
 	}
-	x.Record.Spliced = x.Up.Spliced() || x.Down.Spliced()
 	x.Record.Answer = x.Phase()
 	x.Record.Client = x.Client
 	if x.Peer != x.Client {

@@ -198,5 +198,5 @@ func (x *Exchange) SendBody(sink flow.Sink) {
 
 // Replayable reports whether the request could be sent once more: it has no body, or no byte of it has been sent.
 func (x *Exchange) Replayable() bool {
-	return x.RequestBody == 0 || x.Up.State() == flow.Idle || x.Up.Moved() == 0 && !x.Up.Stalled()
+	return x.RequestBody == 0 || x.upSource == nil || x.Up.Moved() == 0 && !x.Up.Stalled()
 }

@@ -51,10 +51,16 @@ func (x *Exchange) watchBody() {
 	x.expect(x.deadline(now).at)
 }
 
-// watchAnswer looks after the answer, or the wait for it.
+// watchAnswer looks after the answer, or the wait for it. An answer that has begun is mostly over before anybody would
+// have to look: what the client has taken, which costs a system call to know, is asked for when the timer comes up.
 func (x *Exchange) watchAnswer() {
 	now := x.loop.Now()
 	x.pace = pace{since: now, start: now}
+	if x.state == Answering {
+		t := x.timeouts()
+		x.expect(now + int64(min(t.WriteIdle, t.Idle, rateGrace)))
+		return
+	}
 	x.expect(x.deadline(now).at)
 }
 

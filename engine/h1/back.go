@@ -13,6 +13,7 @@ import (
 
 	"sluice/engine/exchange"
 	"sluice/engine/flow"
+	"sluice/engine/h1/wire"
 	"sluice/engine/record"
 	"sluice/engine/sock"
 	"sluice/pool"
@@ -20,13 +21,13 @@ import (
 
 // Backs makes the backs of one loop.
 type Backs struct {
-	limits Limits
+	limits wire.Limits
 	list   pool.FreeList[back]
 }
 
 // NewBacks returns the maker of a loop's backs.
 func NewBacks() *Backs {
-	return &Backs{limits: Limits{Head: maxAnswerHead, Fields: maxAnswerFields}}
+	return &Backs{limits: wire.Limits{Head: maxAnswerHead, Fields: maxAnswerFields}}
 }
 
 // New returns a back for one exchange on a connection that is connected, and idle if it was used before. The connection
@@ -44,11 +45,11 @@ type back struct {
 	conn     *sock.Conn
 	x        *exchange.Exchange
 	to       exchange.Attempt
-	msg      Message // of the answer
+	msg      wire.Message // of the answer
 	body     dechunker
 	scanned  int
 	interims int
-	asked    Asked
+	asked    wire.Asked
 	state    backState
 	chunked  bool // the request's body is
 	surplus  bool // the server said more than one answer
@@ -62,19 +63,19 @@ func (b *back) Begin(x *exchange.Exchange, to exchange.Attempt) bool {
 	}
 	b.x, b.to = x, to
 	b.set(awaiting)
-	f := RequestFraming{Body: x.RequestBody, HasBody: x.RequestBody != 0}
+	f := wire.RequestFraming{Body: x.RequestBody, HasBody: x.RequestBody != 0}
 	if x.RequestBody == exchange.Unknown {
 		b.chunked = true
-		f.Body = Chunked
+		f.Body = wire.Chunked
 	}
 	f.Upgrade = x.Request.Bytes(x.Upgrade)
 	switch {
 	case x.IsHead():
-		b.asked = AskedHead
+		b.asked = wire.AskedHead
 	case x.Connect:
-		b.asked = AskedConnect
+		b.asked = wire.AskedConnect
 	}
-	b.conn.Commit(len(AppendRequest(b.conn.Space(room), &x.Request, f)))
+	b.conn.Commit(len(wire.AppendRequest(b.conn.Space(room), &x.Request, f)))
 	b.conn.Own(b)
 	b.conn.PeekBy(pool.Medium)
 	b.conn.Peek(b)
@@ -92,10 +93,10 @@ func (b *back) Sink() flow.Sink {
 // Source implements exchange.Back.
 func (b *back) Source() flow.Source {
 	switch {
-	case b.state == tunneled, b.msg.Body == UntilClose:
+	case b.state == tunneled, b.msg.Body == wire.UntilClose:
 		b.conn.Unbound()
 		return b.conn
-	case b.msg.Body == Chunked:
+	case b.msg.Body == wire.Chunked:
 		b.body.begin(b.conn, &b.x.ResponseTrailers)
 		return &b.body
 	}
@@ -115,7 +116,7 @@ func (b *back) Broken(_ *sock.Conn, cause syscall.Errno) {
 	case awaiting, tunneled:
 		b.fail(record.Error{Kind: record.StreamReason(record.Back, cause), Retry: record.RetryIfReused, Cause: cause})
 	case answering:
-		if b.body.waiting && b.msg.Body == Chunked {
+		if b.body.waiting && b.msg.Body == wire.Chunked {
 			b.body.fail(cause)
 		}
 	}
@@ -124,7 +125,8 @@ func (b *back) Broken(_ *sock.Conn, cause syscall.Errno) {
 // Peeked implements sock.Peeker.
 func (b *back) Peeked(c *sock.Conn, seen []byte, eof bool) {
 	for b.state == awaiting && len(seen) > 0 {
-		n, bad := ParseResponse(seen, b.scanned, &b.backs.limits, b.asked, &b.x.Response, &b.msg)
+		in := wire.Input{Bytes: seen, Scanned: b.scanned, Limits: &b.backs.limits}
+		n, bad := in.ParseResponse(b.asked, &b.x.Response, &b.msg)
 		if bad != nil {
 			b.fail(record.Error{Kind: bad.Reason, Detail: bad.Detail})
 			return
@@ -183,14 +185,10 @@ func (b *back) switches() {
 
 // offered reports whether every protocol of the answer is one of the request's list.
 func offered(list, to []byte) bool {
-	for len(to) > 0 {
-		var token []byte
-		token, to = nextMember(to)
+	for token := range bytes.SplitSeq(to, comma) {
 		found := false
-		for rest := list; len(rest) > 0 && !found; {
-			var candidate []byte
-			candidate, rest = nextMember(rest)
-			found = bytes.EqualFold(candidate, token)
+		for candidate := range bytes.SplitSeq(list, comma) {
+			found = found || bytes.EqualFold(bytes.TrimSpace(candidate), bytes.TrimSpace(token))
 		}
 		if !found {
 			return false
@@ -199,14 +197,16 @@ func offered(list, to []byte) bool {
 	return true
 }
 
+var comma = []byte(",")
+
 // answer tells of the final answer.
 func (b *back) answer() {
 	x := b.x
 	b.conn.EndPeek()
 	b.set(answering)
 	status := x.Response.Status
-	x.Switching = status == 101 || b.asked == AskedConnect && status < 300
-	x.Bodiless = b.asked == AskedHead || status == 204 || status == 304
+	x.Switching = status == 101 || b.asked == wire.AskedConnect && status < 300
+	x.Bodiless = b.asked == wire.AskedHead || status == 204 || status == 304
 	x.ResponseBody = b.msg.Body
 	if b.msg.Body < 0 {
 		x.ResponseBody = exchange.Unknown

@@ -8,6 +8,7 @@ import (
 
 	"sluice/engine/exchange"
 	"sluice/engine/flow"
+	"sluice/engine/h1/wire"
 	"sluice/engine/record"
 	"sluice/engine/sock"
 )
@@ -16,7 +17,7 @@ import (
 type dechunker struct {
 	conn    *sock.Conn
 	flow    *flow.Flow // it waits for a chunk
-	decoder Decoder
+	decoder wire.Decoder
 	most    int64 // bytes of data that are accepted; 0 is no bound
 	taken   int64 // bytes of data so far
 	held    int   // bytes ahead in the connection whose data is with the sink
@@ -33,7 +34,7 @@ func (d *dechunker) begin(conn *sock.Conn, trailers *exchange.Head) {
 
 func (d *dechunker) reset() {
 	if d.conn != nil {
-		*d = dechunker{decoder: Decoder{Answer: d.decoder.Answer}}
+		*d = dechunker{decoder: wire.Decoder{Answer: d.decoder.Answer}}
 	}
 }
 
@@ -89,7 +90,7 @@ func (d *dechunker) Peeked(c *sock.Conn, b []byte, eof bool) {
 }
 
 // squeeze decodes all of b and moves the data of its chunks together.
-func (d *dechunker) squeeze(b []byte) (data []byte, consumed int, bad *Bad) {
+func (d *dechunker) squeeze(b []byte) (data []byte, consumed int, bad *wire.Bad) {
 	for !d.done {
 		piece, n, done, bad := d.decoder.Next(b[consumed:])
 		if bad != nil {

@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"sluice/engine/exchange"
+	"sluice/engine/h1/wire"
 	"sluice/engine/limit"
 	"sluice/engine/loop"
 	"sluice/engine/record"
@@ -131,7 +132,8 @@ func (f *front) seeProxy(c *sock.Conn, b []byte, eof bool) {
 // seeHead judges the bytes that should be a request's head. A stream is leased for a head that is whole, or bad.
 func (f *front) seeHead(c *sock.Conn, b []byte, eof bool) {
 	s := f.server.stream(f)
-	n, bad := ParseRequest(b, int(f.scanned), &f.server.config.Limits, &s.Request, &s.msg)
+	in := wire.Input{Bytes: b, Scanned: int(f.scanned), Limits: &f.server.config.Limits}
+	n, bad := in.ParseRequest(&s.Request, &s.msg)
 	switch {
 	case bad != nil:
 		c.EndPeek()
@@ -299,7 +301,7 @@ func (f *front) late() {
 		s := f.server.stream(f)
 		s.msg.Version = 11
 		f.exchange(s)
-		s.refuse(&Bad{Reason: record.HeaderTimeout})
+		s.refuse(&wire.Bad{Reason: record.HeaderTimeout})
 	default:
 		f.end(inOrder)
 	}

@@ -1,6 +1,10 @@
+// Package h1 speaks HTTP/1.1 and 1.0 on connections, towards clients (front) and towards servers (back). What the bytes
+// mean is the business of its room below, wire.
+//
+//	client ──► front ──► stream (an exchange) ──► … ──► back ──► server
+//
+// This file is the clients of one listener on one loop: the list of their connections, and what all of them share.
 package h1
-
-// The clients of one listener on one loop: the list of their connections, and what all of them share.
 
 import (
 	"net/netip"
@@ -8,6 +12,7 @@ import (
 	"time"
 
 	"sluice/engine/exchange"
+	"sluice/engine/h1/wire"
 	"sluice/engine/limit"
 	"sluice/engine/record"
 	"sluice/engine/route"
@@ -24,7 +29,7 @@ type Config struct {
 	PerIP    *limit.PerKey[netip.Addr] // nil without a limit
 	MaxPerIP int64
 	Timeouts Timeouts
-	Limits   Limits
+	Limits   wire.Limits
 	Port     uint16 // that all addresses of the listener have in common; 0 if there is none
 }
 

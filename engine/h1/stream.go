@@ -7,6 +7,7 @@ import (
 
 	"sluice/engine/exchange"
 	"sluice/engine/flow"
+	"sluice/engine/h1/wire"
 	"sluice/engine/loop"
 	"sluice/engine/record"
 	"sluice/engine/sock"
@@ -18,12 +19,12 @@ type stream struct {
 	exchange.Exchange
 	server  *Server
 	front   *front
-	task    loop.Task // gives it back in a later turn
-	msg     Message   // of the request
-	body    dechunker // of the request
-	chunked bool      // the answer's body is
-	close   bool      // the connection ends with the answer, whatever the exchange says
-	raw     bool      // switched
+	task    loop.Task    // gives it back in a later turn
+	msg     wire.Message // of the request
+	body    dechunker    // of the request
+	chunked bool         // the answer's body is
+	close   bool         // the connection ends with the answer, whatever the exchange says
+	raw     bool         // switched
 }
 
 // start begins the exchange.
@@ -31,7 +32,7 @@ func (s *stream) start() {
 	f := s.front
 	s.identify()
 	switch {
-	case s.msg.Body == Chunked:
+	case s.msg.Body == wire.Chunked:
 		s.RequestBody = exchange.Unknown
 	default:
 		s.RequestBody = s.msg.Body
@@ -58,11 +59,13 @@ func (s *stream) identify() {
 }
 
 // refuse answers a request that cannot be accepted.
-func (s *stream) refuse(bad *Bad) {
+func (s *stream) refuse(bad *wire.Bad) {
 	s.server.net.Loop.Stats().Inc(stat.HTTPRequestsBad)
 	s.identify()
 	s.close = true
-	s.msg.Body = Chunked // nobody knows how much of it is still to come
+	s.Request.Reset()
+	s.msg.Body = wire.Chunked // nobody knows how much of it is still to come
+	s.RequestBody = exchange.Unknown
 	s.Refuse(s, s.server.service, bad.Reason, bad.Detail)
 }
 
@@ -85,7 +88,7 @@ func (s *stream) Source(*exchange.Exchange) flow.Source {
 	case s.raw:
 		conn.Unbound()
 		return conn
-	case s.msg.Body == Chunked:
+	case s.msg.Body == wire.Chunked:
 		s.body.begin(conn, &s.RequestTrailers)
 		if s.Route != nil {
 			s.body.most = s.Route.MaxBody
@@ -101,17 +104,17 @@ func (s *stream) Inform(*exchange.Exchange) {
 	if s.msg.Version < 11 {
 		return
 	}
-	s.write(ResponseFraming{Version: s.msg.Version})
+	s.write(wire.ResponseFraming{Version: s.msg.Version})
 }
 
 // WriteHead implements exchange.Front.
 func (s *stream) WriteHead(*exchange.Exchange) bool {
-	f := ResponseFraming{Version: s.msg.Version, Body: s.ResponseBody, NoBody: s.Bodiless}
+	f := wire.ResponseFraming{Version: s.msg.Version, Body: s.ResponseBody, NoBody: s.Bodiless}
 	s.chunked = false
 	if s.ResponseBody == exchange.Unknown {
-		f.Body = Chunked
+		f.Body = wire.Chunked
 		if s.chunked = s.msg.Version >= 11; !s.chunked {
-			f.Body = UntilClose
+			f.Body = wire.UntilClose
 			s.close = true
 		}
 	}
@@ -123,7 +126,7 @@ func (s *stream) WriteHead(*exchange.Exchange) bool {
 	case s.Closing(), s.server.draining && len(s.front.conn.Ahead()) == 0, s.msg.Upgrade.Len > 0 && s.front.conn.Waiting():
 		// Bytes behind a request to switch, sent before the answer, were not meant to be HTTP.
 		s.close = true
-	case s.Unfinished() && !s.Sending() && !s.bodyHere():
+	case s.Unfinished() && (s.Continue || !s.Sending() && !s.bodyHere()):
 		s.close = true
 	}
 	f.Close = s.close
@@ -138,18 +141,21 @@ func (s *stream) bodyHere() bool {
 }
 
 // write queues the head in s.Response.
-func (s *stream) write(f ResponseFraming) bool {
+func (s *stream) write(f wire.ResponseFraming) bool {
 	most := headRoom(&s.Response)
 	if most > maxWrittenHead {
 		return false
 	}
 	conn := s.front.conn
-	conn.Commit(len(AppendResponse(conn.Space(most), &s.Response, f)))
+	conn.Commit(len(wire.AppendResponse(conn.Space(most), &s.Response, f)))
 	return true
 }
 
-// headRoom is more than the bytes that h can take when it is written.
-func headRoom(h *exchange.Head) int { return h.Size() + 4*len(h.Fields()) + headExtra }
+// headRoom is more than the bytes that h can take when it is written: a target may have to be escaped, a missing Host is
+// made of the authority.
+func headRoom(h *exchange.Head) int {
+	return h.Size() + 4*len(h.Fields()) + 2*int(h.Target.Len) + headExtra
+}
 
 // Sink implements exchange.Front.
 func (s *stream) Sink(*exchange.Exchange) flow.Sink {
@@ -205,7 +211,7 @@ func (s *stream) Run() {
 	if s.State() != exchange.Unused {
 		s.Clear()
 	}
-	s.msg = Message{}
+	s.msg = wire.Message{}
 	s.body.reset()
 	s.chunked, s.close, s.raw = false, false, false
 	s.server.streams.Put(s)
@@ -254,7 +260,7 @@ func writeBody(conn *sock.Conn, f *flow.Flow, c *flow.Chunk, b bodyFraming) {
 		tail = lastChunk(b.trailers, n > 0)
 	}
 	if n > 0 {
-		conn.Commit(len(AppendChunkHead(conn.Space(chunkHeadMax), n)))
+		conn.Commit(len(wire.AppendChunkHead(conn.Space(chunkHeadMax), n)))
 	}
 	conn.WriteFramed(f, c, tail)
 }
@@ -271,6 +277,6 @@ func lastChunk(trailers *exchange.Head, behindData bool) string {
 	if behindData {
 		b.WriteString("\r\n")
 	}
-	b.Write(AppendTrailers(nil, trailers))
+	b.Write(wire.AppendTrailers(nil, trailers))
 	return b.String()
 }

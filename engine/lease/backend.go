@@ -15,6 +15,7 @@ package lease
 import (
 	"math"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 )
 
@@ -35,6 +36,16 @@ func (e Endpoint) String() string {
 		return "unix:" + e.Path
 	}
 	return netip.AddrPortFrom(e.Addr.Addr().Unmap(), e.Addr.Port()).String()
+}
+
+// HostName is how a request that names no host addresses the server: as the user wrote it, or localhost behind a unix
+// socket.
+func (b *Backend) HostName() string {
+	if b.Addr.Path != "" {
+		return "localhost"
+	}
+	name, _, _ := strings.Cut(b.Name, " ")
+	return name
 }
 
 // Backend is one server address of an upstream. The exported fields are set

@@ -123,7 +123,7 @@ func (c *Conn) Ready(ev loop.Events) {
 		c.look()
 	}
 	c.flush()
-	if c.flags&(watched|readShut) == watched|readShut {
+	if c.flags&(watched|readShut) == watched|readShut && c.state == open {
 		c.clear(watched)
 		c.owner.(Watcher).PeerEnded(c)
 	}

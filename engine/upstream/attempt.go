@@ -94,6 +94,9 @@ func (a *attempt) send(c *sock.Conn, b *lease.Backend) {
 	if a.reused {
 		a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPBackReused)
 	}
+	if h := &a.x.Request; h.Authority.Len == 0 && !h.Has(exchange.Host) {
+		h.Authority = h.StoreString(b.HostName()) // an HTTP/1.0 client need not name a host; HTTP/1.1 servers want one
+	}
 	a.back = a.proxy.Origins.backs(c)
 	if !a.back.Begin(a.x, a) {
 		a.quit(record.HeaderTooLarge, "the request's head does not fit once the proxy's fields are added", nil)

@@ -32,7 +32,10 @@ func NewOrigins(net *sock.Net, dialer *lease.Dialer, backs func(*sock.Conn) exch
 }
 
 // Shortage is told when descriptors ran out, so that no more clients are accepted for a moment.
-type Shortage interface{ ShortOfDescriptors(cause error) }
+type Shortage interface {
+	// ShortOfDescriptors says that a connection to a server could not be opened because of cause.
+	ShortOfDescriptors(cause error)
+}
 
 // Proxy is the handler of a route on one loop: an upstream, and how to ask it.
 type Proxy struct {

@@ -57,7 +57,8 @@ var arrows = []Arrow{
 	{From: "engine/exchange", To: upToFlow, Libraries: fasthttp},
 
 	// Row 4: codecs, leases, features. Features see requests, never sockets.
-	{From: "engine/h1", To: upToWaist, Libraries: fasthttp},
+	{From: "engine/h1", To: slices.Concat(upToWaist, []string{"engine/h1/wire"})},
+	{From: "engine/h1/wire", To: upToExchange, Libraries: fasthttp},
 	{From: "engine/h2", To: upToWaist, Libraries: hpack},
 	{From: "engine/h3", To: upToExchange, Libraries: quic},
 	{From: "engine/lease", To: upToSock, Libraries: dns},
