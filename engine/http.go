@@ -36,10 +36,9 @@ func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams map[string]
 	p := &httpPlan{timeouts: exchangeTimeouts(l, nil)}
 	var rules []route.HTTPRule[int]
 	var sources []*configs.Route
-	var issues configs.Issues
+	trusted := route.CompilePrefixes(l.TrustedProxies)
 	for r := range routesOf(cfg, l) {
-		made, more := compileHTTPRoute(cfg, l, r)
-		issues = append(issues, more...)
+		made := compileHTTPRoute(l, r, &trusted)
 		made.upstream = upstreams[r.Upstream.V]
 		made.connect = connectTimeout(r, made.upstream)
 		rules = append(rules, route.HTTPRule[int]{Name: r.Name, Hosts: r.Hosts, Paths: r.Paths, Methods: r.Methods, Value: len(p.routes)})
@@ -47,6 +46,7 @@ func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams map[string]
 		sources = append(sources, r)
 	}
 	tree, conflicts := route.CompileHTTP(rules)
+	var issues configs.Issues
 	for _, c := range conflicts {
 		first := sources[c.First]
 		issues = append(issues, cfg.Issue(sources[c.Second].At, fmt.Sprintf("listener %s: %s (the other one is at line %d)", l.Name, c, first.At.Line),

@@ -215,7 +215,10 @@ func (x *Exchange) finish(why record.Reason, cause error) {
 		x.Record.Peer = x.Peer
 	}
 	h := &x.Request
-	x.Record.Method, x.Record.Host, x.Record.Target = h.Bytes(h.Method), h.Bytes(h.Authority), h.Bytes(x.target)
+	x.Record.Method = h.Bytes(h.Method)
+	if x.Record.Host == nil { // else somebody has changed it, and kept what was sent
+		x.Record.Host, x.Record.Target = h.Bytes(h.Authority), h.Bytes(h.Target)
+	}
 	x.Record.End(x.loop.Wall(), why, cause)
 	if !x.running {
 		x.leave()

@@ -81,7 +81,6 @@ type Exchange struct {
 
 	timer   loop.Timer
 	armed   int64 // when the timer comes up; valid while it runs
-	target  Span  // the request's, as it was sent
 	phase   int64 // when the present phase of the record began
 	waiting int64 // since when the handler has had everything it needs to answer
 	cause   error // behind failed or lost
@@ -114,7 +113,6 @@ func (x *Exchange) Bind(l *loop.Loop, buffers *pool.Arena) {
 func (x *Exchange) Begin(front Front, service *Service) {
 	x.front, x.service = front, service
 	x.set(Routing)
-	x.target = x.Request.Target
 	x.step = stepRoute
 	x.phase = x.loop.Now()
 	x.waiting = x.phase
@@ -126,7 +124,6 @@ func (x *Exchange) Begin(front Front, service *Service) {
 func (x *Exchange) Refuse(front Front, service *Service, why record.Reason, detail string) {
 	x.front, x.service = front, service
 	x.set(Routing)
-	x.target = x.Request.Target
 	x.closing = true
 	x.phase = x.loop.Now()
 	x.Fail(why, detail, nil)
@@ -136,7 +133,6 @@ func (x *Exchange) Refuse(front Front, service *Service, why record.Reason, deta
 func (x *Exchange) Forgo(front Front, service *Service, why record.Reason) {
 	x.front, x.service = front, service
 	x.set(Routing)
-	x.target = x.Request.Target
 	x.phase = x.loop.Now()
 	x.Abandon(why, nil)
 }

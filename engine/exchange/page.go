@@ -5,6 +5,7 @@ package exchange
 import (
 	"bytes"
 	"strconv"
+	"time"
 
 	"sluice/engine/flow"
 )
@@ -21,6 +22,9 @@ func (m *memory) Stop(*flow.Flow, error) {}
 // Reply answers with the head in x.Response, and body, which must not change until the exchange is over. The length is
 // set; HEAD gets the head only.
 func (x *Exchange) Reply(body []byte) {
+	if !x.Response.Has(Date) {
+		x.Response.AddSpan(Date, x.Response.StoreString("Date"), x.Response.Scratch(x.appendDate))
+	}
 	x.ResponseBody = int64(len(body))
 	x.Switching = false
 	switch status := x.Response.Status; {
@@ -39,6 +43,12 @@ func (x *Exchange) Reply(body []byte) {
 		x.reply.rest = body
 		x.Answer(&x.reply)
 	}
+}
+
+// appendDate appends the present time as answers tell it (RFC 9110, section 6.6.1): whoever makes an answer owes it.
+func (x *Exchange) appendDate(dst []byte) []byte {
+	const layout = "Mon, 02 Jan 2006 15:04:05 GMT"
+	return time.Unix(0, x.loop.Wall()).UTC().AppendFormat(dst, layout)
 }
 
 // IsHead reports whether the request's method is HEAD, whose answers have no body.

@@ -220,6 +220,7 @@ func (b *back) hasBody() bool { return b.msg.Body != 0 && !b.x.Bodiless }
 // Finish implements exchange.Back.
 func (b *back) Finish() (reusable bool) {
 	c := b.conn
+	b.body.settle()
 	reusable = b.state == answering && !b.msg.Close && !b.x.Sending() && !b.x.Unfinished() && c.Queued() == 0 &&
 		len(c.Ahead()) == 0 && !c.PeerEnds() && c.Cause() == 0
 	b.detach()

@@ -38,19 +38,23 @@ func (d *dechunker) reset() {
 	}
 }
 
+// settle drops what the sink has taken: behind it is the next message.
+func (d *dechunker) settle() {
+	if d.held > 0 {
+		d.conn.Discard(d.held)
+		d.held = 0
+	}
+}
+
 // ended reports whether the whole body has been read.
 func (d *dechunker) ended() bool { return d.done }
 
 // Proceed implements flow.Source.
 func (d *dechunker) Proceed(f *flow.Flow) {
 	d.flow, d.waiting = f, true
-	if d.held > 0 {
-		held := d.held
-		d.held = 0
-		d.conn.Discard(held)
-	}
+	d.settle()
 	if d.done {
-		d.send(nil)
+		d.send(nil, true)
 		return
 	}
 	d.conn.Peek(d)
@@ -73,13 +77,14 @@ func (d *dechunker) Peeked(c *sock.Conn, b []byte, eof bool) {
 	case d.most > 0 && d.taken > d.most:
 		d.fail(&record.Error{Kind: record.BodyTooLarge})
 	case len(data) > 0:
+		// The end goes by itself, even if it is here: only the next Proceed says that the bytes may be discarded.
 		d.held = consumed
 		c.EndPeek()
-		d.send(data)
+		d.send(data, false)
 	case d.done:
 		c.Discard(consumed)
 		c.EndPeek()
-		d.send(nil)
+		d.send(nil, true)
 	case eof && c.Cause() != 0:
 		d.fail(c.Cause())
 	case eof:
@@ -112,9 +117,9 @@ func (d *dechunker) squeeze(b []byte) (data []byte, consumed int, bad *wire.Bad)
 	return data, consumed, nil
 }
 
-func (d *dechunker) send(data []byte) {
+func (d *dechunker) send(data []byte, end bool) {
 	d.waiting = false
-	d.flow.Send(flow.Chunk{Bytes: data}, d.done)
+	d.flow.Send(flow.Chunk{Bytes: data}, end)
 }
 
 func (d *dechunker) fail(err error) {

@@ -179,6 +179,7 @@ func (s *stream) Backlog(*exchange.Exchange) int {
 // Over implements exchange.Front.
 func (s *stream) Over(_ *exchange.Exchange, cut bool) {
 	f := s.front
+	s.body.settle()
 	how := persist
 	switch {
 	case cut:

@@ -44,7 +44,7 @@ func (c *Conn) Farewell(drain bool, gate *Gate) {
 	*g = farewell{net: n, conn: c, gate: gate, drain: drain, until: now + int64(farewellTotal), mark: -1}
 	g.timer.Bind(g)
 	n.leaving[g] = struct{}{}
-	c.clear(watched)
+	c.clear(watched | wanted) // an answer may have come before the end of its request, for which a flow still waited
 	c.source, c.peeker = nil, nil
 	c.Own(g)
 	c.dropHead()

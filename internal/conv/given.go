@@ -41,7 +41,7 @@ func (g *given) take(text string) error {
 		g.routes = append(g.routes, rest)
 		return nil
 	case what == "servers":
-		g.servers = rest
+		g.servers = strings.NewReplacer("%{", `"%{`, "}", `}"`).Replace(rest)
 		return nil
 	case what == "loops" && rest == "1":
 		g.oneLoop = true

@@ -3,16 +3,22 @@ package conv
 // From the texts of a script to bytes, and to patterns of bytes.
 //
 //	%{x*1000}          x, a thousand times
+//	%{get PATH}        a GET for PATH at site.test, as a client sends it; %{got PATH} is what a server gets of it
+//	%{ok TEXT}         a 200 with TEXT as its body and a Content-Length
+//	%{chunked x*1000}  a chunked body of these bytes without trailers, in whatever chunks; expected only
 //	%{any}             whatever stands in the rest of the line, up to what follows
 //	%{cut}             the bytes before are on their way, and the proxy has had its time, before the next ones go
 //	%{forwarded HOST}  the fields that the proxy adds to a request; without HOST it is for site.test
 //	%{origin} %{other} %{refused} %{silent} %{proxy}    addresses: of the two servers, of one that refuses, of one that
 //	                   never answers, and of the proxy
 //	%{proxy.port} %{client.port}                        ports
+//
+// A line that begins with get, got, ok or forwarded has line ends of its own.
 
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -20,15 +26,17 @@ import (
 // piece is a part of a text: bytes, or one of the marks.
 type piece struct {
 	bytes []byte
-	mark  string // "any" or "cut"; "" for bytes
+	mark  string // "any", "cut" or "chunked", of bytes; "" for bytes alone
 }
+
+// whole begins lines that have line ends of their own.
+var whole = regexp.MustCompile(`^%\{(forwarded|get|got|ok|chunked)\b`)
 
 // expand makes pieces of a text; look finds what placeholders stand for.
 func expand(text []textLine, look func(name string) (string, bool)) (pieces []piece, err error) {
 	var now []byte
 	for _, line := range text {
-		rest, whole := line.raw, line.raw
-		for {
+		for rest := line.raw; ; {
 			before, after, found := strings.Cut(rest, "%{")
 			if now, err = appendUnescaped(now, before); err != nil {
 				return nil, err
@@ -39,20 +47,27 @@ func expand(text []textLine, look func(name string) (string, bool)) (pieces []pi
 			name, tail, closed := strings.Cut(after, "}")
 			rest = tail
 			if !closed {
-				return nil, fmt.Errorf("a placeholder does not end in %q", whole)
+				return nil, fmt.Errorf("a placeholder does not end in %q", line.raw)
 			}
-			if name == "any" || name == "cut" {
-				pieces = append(pieces, piece{bytes: now}, piece{mark: name})
-				now = nil
-				continue
+			mark, body, _ := strings.Cut(name, " ")
+			if mark == "chunked" {
+				name = body
 			}
 			value, err := valueOf(name, look)
-			if err != nil {
+			switch {
+			case name == "any" || name == "cut":
+				pieces = append(pieces, piece{bytes: now}, piece{mark: name})
+				now = nil
+			case err != nil:
 				return nil, err
+			case mark == "chunked":
+				pieces = append(pieces, piece{bytes: now}, piece{value, mark})
+				now = nil
+			default:
+				now = append(now, value...)
 			}
-			now = append(now, value...)
 		}
-		if isForwarded := strings.HasPrefix(line.raw, "%{forwarded"); !line.bare && !isForwarded {
+		if !line.bare && !whole.MatchString(line.raw) {
 			now = append(now, '\r', '\n')
 		}
 	}
@@ -62,6 +77,16 @@ func expand(text []textLine, look func(name string) (string, bool)) (pieces []pi
 func valueOf(name string, look func(string) (string, bool)) ([]byte, error) {
 	if value, ok := look(name); ok {
 		return []byte(value), nil
+	}
+	word, rest, _ := strings.Cut(name, " ")
+	forwarded, _ := look("forwarded")
+	switch word {
+	case "get":
+		return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: site.test\r\n\r\n", rest), nil
+	case "got":
+		return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: site.test\r\n%s\r\n", rest, forwarded), nil
+	case "ok":
+		return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(rest), rest), nil
 	}
 	if at := strings.LastIndexByte(name, '*'); at > 0 {
 		what, err := appendUnescaped(nil, name[:at])
@@ -113,11 +138,17 @@ const (
 func match(pattern []piece, b []byte) (n int, v verdict) {
 	free := false
 	for _, p := range pattern {
-		if p.mark != "" {
+		switch {
+		case p.mark == "chunked":
+			taken, v := matchChunked(p.bytes, b[n:])
+			if n += taken; v != matched {
+				return n, v
+			}
+			continue
+		case p.mark != "":
 			free = free || p.mark == "any"
 			continue
-		}
-		if len(p.bytes) == 0 {
+		case len(p.bytes) == 0:
 			continue
 		}
 		if free {
@@ -137,6 +168,33 @@ func match(pattern []piece, b []byte) (n int, v verdict) {
 		}
 	}
 	return n, matched
+}
+
+// matchChunked compares b with a chunked body of the bytes want.
+func matchChunked(want, b []byte) (n int, v verdict) {
+	for {
+		line, _, found := bytes.Cut(b[n:], []byte("\r\n"))
+		if !found {
+			return n, partial
+		}
+		size, err := strconv.ParseUint(string(line), 16, 32)
+		data := b[n+len(line)+2:]
+		switch {
+		case err != nil || int(size) > len(want):
+			return n, different
+		case len(data) < int(size)+2:
+			return n, partial
+		case !bytes.Equal(data[:size], want[:size]) || string(data[size:size+2]) != "\r\n":
+			return n, different
+		}
+		want = want[size:]
+		n += len(line) + 2 + int(size) + 2
+		if size == 0 && len(want) == 0 {
+			return n, matched
+		} else if size == 0 {
+			return n, different
+		}
+	}
 }
 
 // skipTo finds want in the present line of b.
@@ -182,8 +240,8 @@ func show(b []byte) string {
 func showPattern(pattern []piece) string {
 	var all []byte
 	for _, p := range pattern {
-		if p.mark == "any" {
-			all = append(all, "%{any}"...)
+		if p.mark != "" {
+			all = append(all, "%{"+p.mark+"}"...)
 		}
 		all = append(all, p.bytes...)
 	}

@@ -35,10 +35,15 @@ runtime: {loops: 2}
 
 // entry is a line of the access log, as far as tests look at it.
 type entry struct {
-	Reason, Side, Error               string
+	Reason, Side, Error, Detail       string
 	Client, Peer                      string
 	Listener, Route, Upstream, Server string
 	SNI, ALPN                         string
+	Method, Host, Target, Version     string // from here to Request: of HTTP
+	Status                            int
+	UpstreamStatus                    int `json:"upstream_status"`
+	Reused                            bool
+	Request                           int
 	Attempts                          int
 	Up                                int64   `json:"bytes_up"`
 	Down                              int64   `json:"bytes_down"`

@@ -5,9 +5,11 @@ package e2e
 import (
 	"bytes"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"sluice/internal/assert"
 )
@@ -44,7 +46,7 @@ func TestVerbsMistakes(t *testing.T) {
 		{"run --config x.yaml --bogus", "--bogus"},
 		{"proxy --tcp --from :1", "--to"},
 		{"proxy --tcp --to 127.0.0.1:1", "--from"},
-		{"proxy --from 127.0.0.1:1 --to 127.0.0.1:2", "--tcp"},
+		{"proxy --from 127.0.0.1:1 --to https://127.0.0.1:2", "--to"},
 		{"proxy --tcp --from 8080 --to 127.0.0.1:2", "--from: \"8080\" is not an address"},
 		{"proxy --tcp --from :8080 --to 127.0.0.1", "--to: \"127.0.0.1\" is not an address"},
 		{"run", "sluice.yaml"}, // the default, which is not there
@@ -105,19 +107,68 @@ func TestVerbsProxyUnixToUnix(t *testing.T) {
 	assert.Equal(t, p.ends("client_end").Client, "unix")
 }
 
-// demo says what to try; what it says works.
+// Without --tcp it speaks HTTP: one connection's requests go to both servers.
+func TestVerbsProxyHTTP(t *testing.T) {
+	t.Parallel()
+	one, two := site(t, names("one")), site(t, names("two"))
+	p := command{args: []string{"proxy", "--from", "127.0.0.1:PORT1", "--to", one.address + "," + two.address}}.run(t)
+	client, seen := p.browser(), map[string]int{}
+	assert.Eventually(t, func() bool {
+		seen[client.gets("/").body]++
+		return seen["one"] > 0 && seen["two"] > 0
+	})
+	assert.Equal(t, len(seen), 2)
+	assert.Equal(t, p.ends("done").Method, "GET")
+	client.leaves()
+	p.signal(syscall.SIGTERM)
+	p.exits(0)
+}
+
+// demo says what to try; what it says works, and its end is quick whatever is under way.
 func TestVerbsDemo(t *testing.T) {
 	t.Parallel()
 	p := command{args: []string{"demo", "--listen", "127.0.0.1:PORT1"}}.run(t)
-	assert.Eventually(t, func() bool { return p.stderr.has("curl") })
-	seen := map[string]bool{}
+	p.saysOnStderr("curl -i http://" + p.addr(1) + "/")
+	client, seen := p.browser(), map[string]bool{}
 	for range 4 {
-		seen[outputOf(t, "curl", "-sS", "http://"+p.addr(1)+"/path")] = true
+		seen[client.gets("/path").body] = true
 	}
 	assert.Equal(t, len(seen), 2) // the two origins take turns
 	for answer := range seen {
 		assert.Equal(t, strings.Contains(answer, "/path"), true)
 	}
+	page := client.gets("/", "Accept", "text/html", "X-Tea", "<green>")
+	for _, want := range []string{"</html>", "<th>X-Tea<td>&lt;green&gt;", page.Header.Get("X-Origin") + "</b> answered"} {
+		if !strings.Contains(page.body, want) {
+			t.Errorf("the page is\n%s\nwant in it %s", page.body, want)
+		}
+	}
+	assert.Equal(t, strings.Contains(client.gets("/headers", "X-Tea", "green").body, "X-Tea: green\n"), true)
+	big := p.dial(1)
+	big.asksFor("/big")
+	_, fields := big.hearsHead()
+	assert.Equal(t, slices.Contains(fields, "Content-Length: 268435456"), true)
+	big.hears(strings.Repeat("\x00", mebibyte))
+
+	reader := p.dial(1)
+	reader.asksFor("/slow")
+	assert.Equal(t, strings.TrimSpace(reader.hearsLine()), "HTTP/1.1 200 OK")
+	began := time.Now()
 	p.signal(syscall.SIGINT)
 	p.exits(0)
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("took %v to end", took)
+	}
+}
+
+// The demo's address being taken is said in terms of the demo.
+func TestVerbsDemoElsewhere(t *testing.T) {
+	t.Parallel()
+	taken := station(t).address()
+	_, errs, status := sluice(t, "demo", "--listen", taken)
+	assert.Equal(t, status, 1)
+	assert.Equal(t, strings.HasPrefix(errs, "--listen: address "+taken+" is in use\n"), true)
+	_, errs, status = sluice(t, "demo", "--listen", "8080")
+	assert.Equal(t, status, 1)
+	assert.Equal(t, strings.HasPrefix(errs, "--listen: \"8080\" is not an address"), true)
 }

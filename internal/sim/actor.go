@@ -56,7 +56,7 @@ func (w *World) begin() {
 		within = 20 * time.Millisecond
 	}
 	for i := range w.plan.clients {
-		w.after(w.rng.Int64N(int64(within)), func() { w.newClient(i) })
+		w.after(w.rng.Int64N(int64(within)), func() { w.play.client(i) })
 	}
 	if w.plan.shortage {
 		w.after(w.delay(time.Second), func() { w.files.short = true })

@@ -97,10 +97,7 @@ func (w *World) check() {
 	if n := w.stats.Get(stat.Active); n != 0 {
 		w.fault("the gauge of active connections says %d", int64(n))
 	}
-	w.checkRecords()
-	for _, a := range w.actors {
-		w.checkActor(a)
-	}
+	w.play.judge()
 }
 
 // timersLeft looks into the loop's wheel. A timer left behind belongs to nobody, so nobody else could tell.

@@ -153,7 +153,7 @@ func (s *server) dial() (int, syscall.Errno) {
 	near, far := w.newPair(fmt.Sprintf("%s#%d", s.name, s.dials), isUnix)
 	fd := w.newFile(near)
 	if isUnix || (how == accepts && w.chance(20)) {
-		w.newOrigin(far)
+		w.play.origin(far)
 		return fd, 0
 	}
 	near.connecting = true
@@ -181,7 +181,7 @@ func (s *server) answer(how manner, near, far *end) {
 		near.connecting, near.openedAt = false, w.now
 		switch how {
 		case accepts, acceptsLate:
-			w.newOrigin(far)
+			w.play.origin(far)
 			near.wake()
 		case hangs:
 			near.cut(unix.ETIMEDOUT)

@@ -128,7 +128,7 @@ func (p *poller) Poll(d loop.Dispatcher) error {
 		}
 		p.harvest()
 		p.deliver(d)
-		p.w.inspect()
+		p.w.play.inspect()
 	}
 	return nil
 }

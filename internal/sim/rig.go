@@ -91,7 +91,7 @@ type relayRig struct {
 func newRelayRig(w *World) *relayRig {
 	r := &relayRig{}
 	r.init(w)
-	r.upstream = r.compileUpstream()
+	r.upstream = r.compileUpstream(configs.Pool{})
 	r.dialer = lease.NewDialer(r.net)
 	r.relay = relay.New(r.compileService(), r.net, r.dialer, r)
 	return r
@@ -99,11 +99,11 @@ func newRelayRig(w *World) *relayRig {
 
 var policyNames = []string{"round_robin", "least_conn", "p2c", "random", "first", "hash", "maglev"}
 
-func (r *relayRig) compileUpstream() *lease.Upstream {
-	w := r.w
+func (c *common) compileUpstream(keep configs.Pool) *lease.Upstream {
+	w := c.w
 	from := &configs.Upstream{
 		Name: "pool", Balance: policyNames[w.plan.policy], ProxyProtocol: []string{"off", "v1", "v2"}[w.plan.proxyOut],
-		HashOn: "client_ip", Timeouts: configs.UpstreamTimeouts{Connect: timeoutConnect},
+		HashOn: "client_ip", Timeouts: configs.UpstreamTimeouts{Connect: timeoutConnect}, Pool: keep,
 	}
 	for i := range w.scale(1, 4) {
 		s := w.newServer()

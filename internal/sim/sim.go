@@ -47,6 +47,7 @@ type World struct {
 	stats  stat.Block
 	rig    rig
 
+	play    play             // what the world is about
 	pairRig func(*World) rig // makes the smaller code under test, of which some seeds are; nil for none
 
 	listener *listener
@@ -68,23 +69,19 @@ type World struct {
 func New(seed uint64, traced bool) *World {
 	w := &World{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5EED)), tracing: traced}
 	w.now = int64(time.Hour) + w.rng.Int64N(int64(time.Hour)) // zero is no time to start at: code may take it for "never"
+	w.play = tunnels{w}
 	return w
 }
 
 // Run plays the world to its end and returns what was found wrong.
 func (w *World) Run() []string {
 	w.start = w.now
-	w.plan = w.draw()
+	w.plan = w.play.draw()
 	w.trace("plan %+v", w.plan)
 	w.poller.init(w)
 	w.files.init(w)
 	w.loop = loop.New(loop.Config{Poller: &w.poller, Stats: &w.stats, Report: w.panicked})
-	if w.plan.pair {
-		w.cover.hit(PairRun)
-		w.rig = w.pairRig(w)
-	} else {
-		w.rig = newRelayRig(w)
-	}
+	w.rig = w.play.build()
 	w.begin()
 	if err := w.loop.Run(); err != nil {
 		w.fault("the loop ended in an error: %v", err)

@@ -36,7 +36,7 @@ func TestSeeds(t *testing.T) {
 	}
 	var total Coverage
 	var mu sync.Mutex
-	play(usualSeeds(), func(seed uint64) {
+	playAll(usualSeeds(), func(seed uint64) {
 		w := newWorld(seed, false)
 		faults := w.Run()
 		mu.Lock()
@@ -104,8 +104,8 @@ func report(t *testing.T, seed uint64, faults []string) {
 	}
 }
 
-// play runs do for seeds 1 to n.
-func play(n uint64, do func(seed uint64)) {
+// playAll runs do for seeds 1 to n.
+func playAll(n uint64, do func(seed uint64)) {
 	var wait sync.WaitGroup
 	for player := range uint64(players) {
 		wait.Go(func() {

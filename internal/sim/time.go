@@ -25,7 +25,7 @@ func (w *World) pass() bool {
 			w.rest()
 			continue
 		}
-		w.atRest()
+		w.play.atRest()
 		w.now = max(w.now, at)
 		w.stuck = 0
 		w.catchUp()

@@ -62,7 +62,8 @@ var arrows = []Arrow{
 	{From: "engine/h2", To: upToWaist, Libraries: hpack},
 	{From: "engine/h3", To: upToExchange, Libraries: quic},
 	{From: "engine/lease", To: upToSock, Libraries: dns},
-	{From: "engine/feature/**", To: upToExchange, Libraries: anything},
+	{From: "engine/template", To: upToExchange},
+	{From: "engine/feature/**", To: slices.Concat(upToExchange, []string{"engine/template"}), Libraries: anything},
 	{From: "engine/observe", To: []string{"engine/record", "engine/stat", "configs"}, Libraries: anything},
 
 	// Row 5: what a connection is for.

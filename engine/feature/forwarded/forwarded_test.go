@@ -6,9 +6,9 @@ import (
 
 	"sluice/configs"
 	"sluice/engine/exchange"
-	"sluice/engine/feature/featuretest"
 	"sluice/engine/route"
 	"sluice/internal/assert"
+	"sluice/internal/featuretest"
 )
 
 // trusted is 10.0.0.0/8 and fd00::/8.
@@ -73,6 +73,18 @@ func TestTrustedPeers(t *testing.T) {
 	assert.Equal(t, featuretest.Fields(&x.Request), []string{"Host: a.example", "X-Forwarded-For: 10.0.0.1", "Forwarded: for=10.0.0.1;host=a.example;proto=http",
 		"X-Forwarded-Proto: http", "X-Forwarded-Host: a.example", "X-Forwarded-Port: 80"})
 	assert.Equal(t, x.Client, x.Peer)
+}
+
+// What has been removed before is neither walked nor passed on.
+func TestRemovedFields(t *testing.T) {
+	t.Parallel()
+	x := new(exchange.Exchange)
+	featuretest.Request{Peer: proxy, Fields: []string{"X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 6.6.6.6"}}.Fill(x)
+	x.Request.Fields()[2].Gone = true
+	gate, _ := Compile(trusted(), &configs.Route{})
+	gate.Check(x)
+	assert.Equal(t, x.Client, netip.MustParseAddrPort("1.1.1.1:0"))
+	assert.Equal(t, featuretest.Fields(&x.Request)[1], "X-Forwarded-For: 1.1.1.1, 10.0.0.1")
 }
 
 func TestTheSchemeOfATrustedPeer(t *testing.T) {

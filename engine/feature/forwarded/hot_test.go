@@ -6,9 +6,9 @@ import (
 
 	"sluice/configs"
 	"sluice/engine/exchange"
-	"sluice/engine/feature/featuretest"
 	"sluice/engine/record"
 	"sluice/internal/assert"
+	"sluice/internal/featuretest"
 )
 
 // refusal is a gate that lets nobody in.

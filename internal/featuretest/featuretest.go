@@ -96,6 +96,9 @@ func Ask(r Request, route *exchange.Route) Answer {
 // nobody is a descriptor that is not registered.
 const nobody = 9999
 
+// Date is the field that the proxy's own answers have: the clock of these tests stands still.
+const Date = "Date: Thu, 01 Jan 1970 00:00:00 GMT"
+
 // Fields lists the fields of h that are to be sent, as "Name: value".
 func Fields(h *exchange.Head) (fields []string) {
 	for _, f := range h.Fields() {

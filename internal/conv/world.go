@@ -1,0 +1,284 @@
+package conv
+
+// What a script happens in: an engine with its listener, two servers, and the connections between them.
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sluice/configs"
+	"sluice/engine"
+	"sluice/engine/stat"
+)
+
+// world is one engine and those who talk through it.
+type world struct {
+	mode    Mode
+	engine  *engine.Engine
+	proxy   netip.AddrPort
+	log     string // path
+	errors  lockedBuffer
+	servers map[string]*net.TCPListener // origin and other
+	actors  map[string]*actor
+	silent  *silence
+	refused *net.TCPListener // closed, but for the number of its port
+}
+
+// instances counts the engines of this process, which gives each an address of its own.
+var instances atomic.Uint32
+
+// proxyPort is one that nobody else uses on 127/8.
+const proxyPort = 8099
+
+// newWorld builds the world of a script. Its folder is for the log.
+func newWorld(s *Script, m Mode, loops int, folder string) (w *world, err error) {
+	n, pid := instances.Add(1), os.Getpid()
+	w = &world{
+		mode: m, actors: make(map[string]*actor), servers: make(map[string]*net.TCPListener), log: filepath.Join(folder, "access.log"),
+		proxy: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(pid%100 + 100 + int(n>>8)%50), byte(pid / 100), byte(n)}), proxyPort),
+	}
+	for _, name := range []string{"origin", "other", "refused"} {
+		ln, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return w, err
+		}
+		w.servers[name] = ln.(*net.TCPListener)
+	}
+	if text := s.given.config(m, loops); strings.Contains(text, "%{silent}") {
+		if w.silent, err = newSilence(); err != nil {
+			return w, err
+		}
+	}
+	if err := w.servers["refused"].Close(); err != nil {
+		return w, err
+	}
+	return w, w.start(s.given.config(m, loops))
+}
+
+// start fills in the configuration and runs the engine.
+func (w *world) start(text string) error {
+	pieces, err := expand([]textLine{{raw: text, bare: true}}, w.lookUp)
+	if err != nil {
+		return err
+	}
+	cfg, err := configs.Parse("script", pieces[0].bytes)
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, pieces[0].bytes)
+	}
+	if w.engine, err = engine.New(cfg, slog.New(slog.NewTextHandler(&w.errors, &slog.HandlerOptions{Level: slog.LevelError}))); err != nil {
+		return err
+	}
+	return w.engine.Start()
+}
+
+// lookUp finds what a placeholder stands for.
+func (w *world) lookUp(name string) (string, bool) {
+	switch word, rest, _ := strings.Cut(name, " "); word {
+	case "proxy":
+		return w.proxy.String(), true
+	case "proxy.port":
+		return fmt.Sprint(w.proxy.Port()), true
+	case "client.port":
+		if a := w.actors["client"]; a != nil {
+			return fmt.Sprint(a.conn.LocalAddr().(*net.TCPAddr).Port), true
+		}
+	case "log":
+		return w.log, true
+	case "silent":
+		if w.silent != nil {
+			return w.silent.addr, true
+		}
+	case "origin", "other", "refused":
+		return w.servers[word].Addr().String(), true
+	case "forwarded":
+		return w.forwarded(rest), true
+	}
+	return "", false
+}
+
+// forwarded is what the proxy adds to a request of a client on this machine.
+func (w *world) forwarded(host string) string {
+	if host == "" {
+		host = "site.test"
+	}
+	return fmt.Sprintf("X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: %s\r\nX-Forwarded-Port: %d\r\n", host, w.proxy.Port())
+}
+
+// actor finds who plays a part, and has a client connect, or a server accept, if nobody does yet.
+func (w *world) actor(name string) (*actor, error) {
+	if a := w.actors[name]; a != nil {
+		return a, nil
+	}
+	if strings.HasPrefix(name, "client") {
+		return w.connect(name, "", false)
+	}
+	ln := w.servers[strings.TrimRight(name, "23456789")]
+	if err := ln.SetDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
+	c, err := ln.AcceptTCP()
+	if err != nil {
+		return nil, fmt.Errorf("no new connection came: %w", err)
+	}
+	w.actors[name] = &actor{name: name, conn: c, wire: c}
+	return w.actors[name], nil
+}
+
+func (w *world) connect(name, from string, narrow bool) (*actor, error) {
+	c, wire, err := w.mode.dial(from, narrow, w.proxy)
+	if err != nil {
+		return nil, err
+	}
+	w.actors[name] = &actor{name: name, conn: c, wire: wire}
+	return w.actors[name], nil
+}
+
+// settleTurns is how many turns of every loop are waited for: more than the steps in which anything goes through, of
+// which a connection to a server takes the most.
+const settleTurns = 6
+
+// settle returns when the proxy has done what it can do: bytes arrive on the loopback network before the call that sent
+// them returns, and the loops answer only once they have handled the events before.
+func (w *world) settle() {
+	for range settleTurns {
+		w.engine.Counters()
+	}
+}
+
+// callers reports whether somebody waits to be accepted by a server.
+func callers(ln *net.TCPListener) (waiting bool, err error) {
+	raw, err := ln.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	wrong := raw.Control(func(fd uintptr) {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		var n int
+		n, err = unix.Poll(poll, 0)
+		waiting = n > 0
+	})
+	return waiting, errors.Join(wrong, err)
+}
+
+// left finds everything that the script has not named.
+func (w *world) left() (problems []error) {
+	w.settle()
+	for _, name := range []string{"origin", "other"} {
+		waiting, err := callers(w.servers[name])
+		if err != nil || waiting {
+			problems = append(problems, errors.Join(fmt.Errorf("somebody has connected to %s", name), err))
+		}
+	}
+	for _, a := range w.actors {
+		if err := a.left(); err != nil {
+			problems = append(problems, fmt.Errorf("at the end, %s %w", a.name, err))
+		}
+	}
+	return problems
+}
+
+// close ends everything, and finds what has not come back.
+func (w *world) close() (problems []error) {
+	for _, a := range w.actors {
+		_ = a.conn.Close() // a reset one has been closed
+		a.writes.Wait()
+	}
+	for _, ln := range w.servers {
+		_ = ln.Close()
+	}
+	if w.silent != nil {
+		w.silent.close()
+	}
+	if w.engine == nil {
+		return nil
+	}
+	var total stat.Block
+	for deadline := time.Now().Add(patience); ; {
+		total = stat.Sum(w.engine.Counters()...)
+		if total.Get(stat.Active)+total.Get(stat.HTTPActive)+total.Get(stat.BuffersInUse)+total.Get(stat.PipesInUse) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			problems = append(problems, fmt.Errorf("not given back: %d connections, %d exchanges, %d buffers, %d pipes", total.Get(stat.Active),
+				total.Get(stat.HTTPActive), total.Get(stat.BuffersInUse), total.Get(stat.PipesInUse)))
+			break
+		}
+	}
+	w.engine.Stop()
+	if text := w.errors.String(); text != "" {
+		problems = append(problems, fmt.Errorf("the proxy says: %s", text))
+	}
+	return problems
+}
+
+// silence is an address that never answers: a listener whose queue is full.
+type silence struct {
+	addr string
+	fds  []int
+}
+
+func newSilence() (*silence, error) {
+	s := &silence{}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	s.fds = append(s.fds, fd)
+	if err = errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
+		return nil, err
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		return nil, err
+	}
+	s.addr = fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
+	for range 4 { // a queue of 0 has room for one, and what waits beyond it is nobody's business
+		c, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			return nil, err
+		}
+		s.fds = append(s.fds, c)
+		if err = unix.Connect(c, at); err != nil && err != unix.EINPROGRESS {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *silence) close() {
+	for _, fd := range s.fds {
+		_ = unix.Close(fd)
+	}
+}
+
+// lockedBuffer is written to by the engine.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+// String returns what was written.
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
