@@ -76,17 +76,19 @@ func (o *demoOrigin) hello(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "Hello from origin %s. You asked for %s.\n", o.name, r.URL.Path)
 }
 
+// page fills the page in: what the proxy has added comes first.
 func (o *demoOrigin) page(r *http.Request) string {
-	var rows strings.Builder
+	var added, sent strings.Builder
 	for _, f := range fields(r) {
-		class := ""
+		row := fmt.Sprintf("<th>%s<td>%s\n", html.EscapeString(f[0]), html.EscapeString(f[1]))
 		if strings.HasPrefix(f[0], "X-Forwarded-") {
-			class = ` class="proxy"`
+			added.WriteString("<tr class=proxy>" + row)
+		} else {
+			sent.WriteString("<tr>" + row)
 		}
-		fmt.Fprintf(&rows, "<tr%s><th>%s<td>%s\n", class, html.EscapeString(f[0]), html.EscapeString(f[1]))
 	}
 	return strings.NewReplacer(
-		"{name}", o.name, "{address}", o.address, "{host}", html.EscapeString(r.Host), "{rows}", rows.String(),
+		"{name}", o.name, "{address}", o.address, "{host}", html.EscapeString(r.Host), "{rows}", added.String()+sent.String(),
 	).Replace(demoPage)
 }
 

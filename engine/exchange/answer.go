@@ -25,8 +25,9 @@ func (x *Exchange) Answer(src flow.Source) {
 
 // Inform passes on x.Response as an interim answer (1xx).
 func (x *Exchange) Inform() {
-	if x.Response.Status == 100 {
+	if x.Response.Status == 100 && x.Continue {
 		x.Continue = false
+		x.watchBody() // its clock begins now: the client has waited
 	}
 	x.loop.Stats().Inc(stat.HTTPAnswers1xx)
 	x.front.Inform(x)
@@ -44,6 +45,11 @@ func (x *Exchange) sendAnswer() verdict {
 	}
 	if !x.front.WriteHead(x) {
 		x.answer = unanswered
+		if x.failed != record.None { // not even the page about that: stages have made too much of it
+			x.cut = true
+			x.finish(x.failed, x.cause)
+			return park
+		}
 		x.Fail(record.AnswerTooLarge, "the answer's head does not fit", nil)
 		return park
 	}
@@ -174,7 +180,7 @@ func (x *Exchange) takeBack() {
 	if x.hold != nil {
 		x.hold.Cancel()
 	}
-	x.Up.Cancel()
+	x.RecallBody()
 	x.answer, x.source, x.outer, x.kept = unanswered, nil, nil, false
 }
 
@@ -217,7 +223,10 @@ func (x *Exchange) finish(why record.Reason, cause error) {
 	h := &x.Request
 	x.Record.Method = h.Bytes(h.Method)
 	if x.Record.Host == nil { // else somebody has changed it, and kept what was sent
-		x.Record.Host, x.Record.Target = h.Bytes(h.Authority), h.Bytes(h.Target)
+		x.Record.Host = h.Bytes(h.Authority)
+	}
+	if x.Record.Target == nil { // likewise
+		x.Record.Target = h.Bytes(h.Target)
 	}
 	x.Record.End(x.loop.Wall(), why, cause)
 	if !x.running {

@@ -196,6 +196,15 @@ func (x *Exchange) SendBody(sink flow.Sink) {
 	x.watchBody()
 }
 
+// RecallBody takes the request's body back from its sink: what has not come yet stays where it is, and may be sent to
+// another.
+func (x *Exchange) RecallBody() {
+	if x.upSource != nil && x.hold == nil && !x.Up.Closing() {
+		x.upSource.Stop(&x.Up, nil) // or it would answer a flow that is over
+	}
+	x.Up.Cancel()
+}
+
 // Replayable reports whether the request could be sent once more: it has no body, or no byte of it has been sent.
 func (x *Exchange) Replayable() bool {
 	return x.RequestBody == 0 || x.upSource == nil || x.Up.Moved() == 0 && !x.Up.Stalled()

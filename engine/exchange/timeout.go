@@ -25,7 +25,7 @@ type pace struct {
 	moved uint64 // bytes the client has sent, or has acknowledged
 	since int64  // of the last progress
 	rate  uint64 // moved at the beginning of the present window
-	start int64  // of the window
+	start int64  // of the window, which lasts as long as it is the client who is waited for; 0 without one
 }
 
 func (x *Exchange) timeouts() *Timeouts {
@@ -33,6 +33,18 @@ func (x *Exchange) timeouts() *Timeouts {
 		return &x.Route.Timeouts
 	}
 	return &x.service.Timeouts
+}
+
+// Detour says that the handler waits for something with a clock of its own, a connection mostly: the wait for the answer
+// has not begun.
+func (x *Exchange) Detour() { x.waiting = 0 }
+
+// Await says that from now on it is the answer that is waited for.
+func (x *Exchange) Await() {
+	x.waiting = x.loop.Now()
+	if x.state == Working && x.answer == unanswered {
+		x.watchAnswer()
+	}
 }
 
 // expect sees to it that the timer comes up at the deadline or before.
@@ -54,14 +66,13 @@ func (x *Exchange) watchBody() {
 // watchAnswer looks after the answer, or the wait for it. An answer that has begun is mostly over before anybody would
 // have to look: what the client has taken, which costs a system call to know, is asked for when the timer comes up.
 func (x *Exchange) watchAnswer() {
-	now := x.loop.Now()
-	x.pace = pace{since: now, start: now}
-	if x.state == Answering {
-		t := x.timeouts()
-		x.expect(now + int64(min(t.WriteIdle, t.Idle, rateGrace)))
-		return
+	now, t := x.loop.Now(), x.timeouts()
+	x.pace = pace{since: now}
+	look := now + int64(min(t.WriteIdle, t.Idle, rateGrace))
+	if x.state != Answering {
+		look = min(look, x.deadline(now).at)
 	}
-	x.expect(x.deadline(now).at)
+	x.expect(look)
 }
 
 // due is a deadline and what it means.
@@ -107,7 +118,16 @@ func (x *Exchange) deadline(now int64) due {
 	if x.state == Routing {
 		return due{now + int64(x.timeouts().FirstByte), record.Busy} // a gate has its own clock
 	}
-	return due{x.waiting + int64(x.timeouts().FirstByte), record.AnswerTimeout}
+	return x.firstByte(now)
+}
+
+// firstByte is for an answer that has not begun.
+func (x *Exchange) firstByte(now int64) due {
+	since := x.waiting
+	if since == 0 {
+		since = now // on a detour: not due, but to be looked at again
+	}
+	return due{since + int64(x.timeouts().FirstByte), record.AnswerTimeout}
 }
 
 // incoming is the flow that brings the request's body from the front, if it is under way.
@@ -124,14 +144,14 @@ func (x *Exchange) incoming() *flow.Flow {
 // bodyDeadline is for a body that comes in.
 func (x *Exchange) bodyDeadline(in *flow.Flow, now int64) due {
 	t := x.timeouts()
+	if in.Stalled() {
+		x.pace.start = 0
+	}
 	if in.Stalled() && in == &x.Up {
 		return due{in.LastMove() + int64(t.Idle), record.AnswerTimeout}
 	}
-	if x.Continue && in.Moved() == 0 {
-		return due{x.waiting + int64(t.FirstByte), record.AnswerTimeout}
-	}
-	if in.Stalled() { // kept back, and full: the handler has not asked for it yet
-		return due{x.waiting + int64(t.FirstByte), record.AnswerTimeout}
+	if x.Continue && in.Moved() == 0 || in.Stalled() { // told to wait; or kept back, and the handler has not asked for it
+		return x.firstByte(now)
 	}
 	x.pace.note(in.Moved(), in.LastMove())
 	idle := due{x.pace.since + int64(t.BodyIdle), record.BodyTimeout}
@@ -143,6 +163,7 @@ func (x *Exchange) answerDeadline(now int64) due {
 	t := x.timeouts()
 	backlog := x.front.Backlog(x)
 	if !x.Down.Stalled() && (backlog == 0 || x.keep == nil) {
+		x.pace.start = 0
 		return x.sourceDeadline(&x.Down)
 	}
 	acked := x.Down.Moved() - min(x.Down.Moved(), uint64(backlog))
@@ -173,7 +194,10 @@ func (p *pace) slower(idle, tooSlow due, rate int64) due {
 	if rate == 0 {
 		return idle
 	}
-	if now := tooSlow.at; now-p.start >= int64(rateGrace) {
+	switch now := tooSlow.at; {
+	case p.start == 0:
+		p.start, p.rate = now, p.moved
+	case now-p.start >= int64(rateGrace):
 		if moved := p.moved - min(p.moved, p.rate); moved < uint64(rate*(now-p.start)/int64(time.Second)) {
 			return tooSlow
 		}
@@ -191,7 +215,7 @@ func (x *Exchange) tunnelDeadline() due {
 	last := max(x.Up.LastMove(), x.Down.LastMove(), x.halved)
 	switch {
 	case x.lost != record.None:
-		return due{x.armed, x.lost}
+		return due{x.waiting + int64(lastWordsMax), x.lost}
 	case x.halved != 0:
 		return due{last + int64(t.HalfClosed), record.HalfClosedIdle}
 	}

@@ -63,7 +63,8 @@ func (x *Exchange) lose(why record.Reason, cause error) {
 		x.finish(why, cause)
 		return
 	}
-	x.expect(x.loop.Now() + int64(lastWordsMax))
+	x.waiting = x.loop.Now()
+	x.expect(x.waiting + int64(lastWordsMax))
 }
 
 // lastWords is the flow out of the side that is gone.

@@ -114,7 +114,7 @@ func (b *back) Connected(*sock.Conn) {}
 func (b *back) Broken(_ *sock.Conn, cause syscall.Errno) {
 	switch b.state {
 	case awaiting, tunneled:
-		b.fail(record.Error{Kind: record.StreamReason(record.Back, cause), Retry: record.RetryIfReused, Cause: cause})
+		b.fail(record.Error{Kind: record.StreamReason(record.Back, cause), Retry: b.retry(), Cause: cause})
 	case answering:
 		if b.body.waiting && b.msg.Body == wire.Chunked {
 			b.body.fail(cause)
@@ -140,13 +140,18 @@ func (b *back) Peeked(c *sock.Conn, seen []byte, eof bool) {
 		seen = c.Ahead()
 		b.head()
 	}
-	switch {
-	case b.state != awaiting || !eof:
-	case len(seen) == 0 && b.interims == 0:
-		b.fail(record.Error{Kind: record.AnswerCut, Retry: record.RetryIfReused})
-	default:
-		b.fail(record.Error{Kind: record.AnswerCut})
+	if b.state == awaiting && eof {
+		b.fail(record.Error{Kind: record.AnswerCut, Retry: b.retry()})
 	}
+}
+
+// retry is what a failure allows: an idle connection may have been closed before the request came, but not once a byte
+// of an answer has.
+func (b *back) retry() record.Retry {
+	if b.interims > 0 || b.scanned > 0 {
+		return record.RetryNo
+	}
+	return record.RetryIfReused
 }
 
 // head decides about a whole head.

@@ -345,7 +345,7 @@ func (f *front) end(how ending) {
 	s.unlink(f)
 	s.net.Loop.Cancel(&f.timer)
 	if how == byReset {
-		f.conn.Reset()
+		f.conn.Cut()
 		f.gate.Release()
 	} else {
 		f.conn.Farewell(how == drained || f.conn.Waiting(), f.gate)

@@ -57,7 +57,7 @@ func (s backState) String() string { return backStateNames[s] }
 
 // backMoves is the table of allowed moves.
 var backMoves = [backStates]uint8{
-	backUnused: 1 << awaiting,
+	backUnused: 1<<awaiting | 1<<detached, // given up before it begins: the request's head does not fit
 	awaiting:   1<<answering | 1<<detached,
 	answering:  1<<tunneled | 1<<detached,
 	tunneled:   1 << detached,

@@ -101,8 +101,8 @@ func (s *stream) Source(*exchange.Exchange) flow.Source {
 
 // Inform implements exchange.Front.
 func (s *stream) Inform(*exchange.Exchange) {
-	if s.msg.Version < 11 {
-		return
+	if s.msg.Version < 11 || s.front.conn.Queued() > pipelineMax {
+		return // it does not know them, or does not take what is there already
 	}
 	s.write(wire.ResponseFraming{Version: s.msg.Version})
 }
@@ -123,8 +123,9 @@ func (s *stream) WriteHead(*exchange.Exchange) bool {
 		f.Body, f.NoBody = 0, true
 		f.Upgrade = s.Response.Bytes(s.Protocol)
 		return s.write(f)
-	case s.Closing(), s.server.draining && len(s.front.conn.Ahead()) == 0, s.msg.Upgrade.Len > 0 && s.front.conn.Waiting():
-		// Bytes behind a request to switch, sent before the answer, were not meant to be HTTP.
+	case s.Closing(), s.server.draining && len(s.front.conn.Ahead()) == 0, s.msg.Connect, s.msg.Upgrade.Len > 0 && s.front.conn.Waiting():
+		// Bytes behind a request to switch, sent before the answer, were not meant to be HTTP. Behind a CONNECT some
+		// clients send them in any case, so they may also come later.
 		s.close = true
 	case s.Unfinished() && (s.Continue || !s.Sending() && !s.bodyHere()):
 		s.close = true
@@ -147,7 +148,11 @@ func (s *stream) write(f wire.ResponseFraming) bool {
 		return false
 	}
 	conn := s.front.conn
-	conn.Commit(len(wire.AppendResponse(conn.Space(most), &s.Response, f)))
+	space := conn.Space(most)
+	if space == nil {
+		return false
+	}
+	conn.Commit(len(wire.AppendResponse(space, &s.Response, f)))
 	return true
 }
 
@@ -188,7 +193,7 @@ func (s *stream) Over(_ *exchange.Exchange, cut bool) {
 		how = inOrder
 	case s.Unfinished() && s.bodyHere() && !s.close:
 		f.conn.Discard(int(s.msg.Body))
-	case s.Unfinished():
+	case s.Unfinished(), s.msg.Connect:
 		how = drained
 	case s.close || s.Closing():
 		how = inOrder

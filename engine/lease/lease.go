@@ -83,8 +83,7 @@ func (d *Dialer) Begin(ask Ask) *Lease {
 // Seek is Begin for connections that can be used again: when the server that is picked has an idle one on this loop, it
 // is returned at once, with its place at the server, and there is no lease. The caller owns both as in Taker.Leased.
 func (d *Dialer) Seek(ask Ask) (*sock.Conn, *Backend, *Lease) {
-	var tried Tried
-	b := pick(ask, d.net.Loop.Index(), &tried)
+	b := pick(ask, d.net.Loop.Index(), nil)
 	if b != nil {
 		if c := d.unpark(b); c != nil {
 			return c, b, nil

@@ -23,6 +23,14 @@ func (c *Conn) Reset() {
 	c.burySoon()
 }
 
+// Cut is Reset behind what is queued, as far as the peer takes that at once: what came before a failure still arrives.
+func (c *Conn) Cut() {
+	if c.state == open && c.cause == 0 {
+		c.flushOut()
+	}
+	c.Reset()
+}
+
 // Drop cuts the connection at once: what has not arrived is lost. It is for a peer that takes nothing any more.
 func (c *Conn) Drop() {
 	c.letGo()

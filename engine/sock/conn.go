@@ -122,8 +122,10 @@ func (c *Conn) Ready(ev loop.Events) {
 	case c.peeker != nil:
 		c.look()
 	}
-	c.flush()
-	if c.flags&(watched|readShut) == watched|readShut && c.state == open {
+	if !c.leave.Queued() { // else what has just been queued waits for what belongs to it
+		c.flush()
+	}
+	if c.flags&(watched|readShut) == watched|readShut && c.state == open && c.cause == 0 { // a reset is told from the task
 		c.clear(watched)
 		c.owner.(Watcher).PeerEnded(c)
 	}

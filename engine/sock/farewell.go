@@ -57,7 +57,7 @@ func (c *Conn) Farewell(drain bool, gate *Gate) {
 
 // Flushed implements Flushed: the last message is with the kernel.
 func (g *farewell) Flushed(c *Conn) {
-	if !g.drain {
+	if !g.drain && !c.Waiting() { // it may have begun to send again meanwhile
 		g.end()
 		return
 	}

@@ -12,6 +12,9 @@ const (
 	spliceAfter = 256 << 10
 	// smallWrite is what waits for the end of a batch of events to leave with the rest of it.
 	smallWrite = 4 << 10
+	// queuedMax is how far small chunks are copied behind what is queued. Beyond it they wait for the peer, or one that takes
+	// nothing would have the queue grow to its end.
+	queuedMax = 8 << 10
 	// smallRead ends a bulk run: what comes in pieces below it is cheaper to copy.
 	smallRead = 4 << 10
 	// smallestSegment is what every TCP path carries in one segment (RFC 9293, 3.7.1).

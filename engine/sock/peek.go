@@ -20,6 +20,7 @@ type Peeker interface {
 // buffer; one that sends slowly costs the smallest.
 func (c *Conn) Peek(p Peeker) {
 	c.peeker = p
+	c.dropPipe() // of a body that has ended: a connection that waits holds nothing
 	if c.headAt < c.headLen || c.has(ended) {
 		// Shown from the ring: the caller may be a peeker that hands on to the next.
 		c.add(unseen)

@@ -13,6 +13,7 @@ import (
 
 	"sluice/engine/flow"
 	"sluice/engine/stat"
+	"sluice/pool"
 )
 
 // Write implements flow.Sink. A small chunk waits for the end of the batch of events, when everything small that the
@@ -29,7 +30,7 @@ func (c *Conn) Write(f *flow.Flow, chunk *flow.Chunk, end bool) {
 // and done at once, so that a head, its body and the next answer leave by one call.
 func (c *Conn) WriteFramed(f *flow.Flow, chunk *flow.Chunk, tail string) {
 	n := chunk.Len()
-	if chunk.Pipe == nil && n+len(tail) <= smallWrite && c.fits(n+len(tail)) {
+	if chunk.Pipe == nil && n+len(tail) <= smallWrite && c.fits(n+len(tail)) && c.Queued()+n+len(tail) <= queuedMax {
 		space := c.Space(n + len(tail))
 		space = append(append(space, chunk.Bytes...), tail...)
 		c.Commit(len(space))
@@ -89,7 +90,7 @@ func (c *Conn) push() {
 			return
 		}
 	}
-	if chunk.Len() > 0 || c.out != nil && !c.has(framed) {
+	if chunk.Len() > 0 || c.out != nil && (!c.has(framed) || c.Queued()+len(c.tail) > pool.Large.Size()) {
 		return
 	}
 	tail := c.tail
@@ -147,6 +148,9 @@ func (c *Conn) writeSome(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
 func (c *Conn) writeParts(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
 	parts := &c.net.parts
 	*parts = Parts{c.queued(), chunk.Bytes, unsafe.Slice(unsafe.StringData(c.tail), len(c.tail))}
+	if chunk.Pipe != nil {
+		parts[2] = nil // it comes behind what is in the pipe
+	}
 	want := parts.Len()
 	n, err := c.net.Sys.WriteParts(int(c.fd), parts)
 	*parts = Parts{}

@@ -36,6 +36,7 @@ func (a *attempt) seek() {
 	c, b, l := a.proxy.Origins.dialer.Seek(a.ask())
 	if c == nil {
 		a.lease = l
+		a.x.Detour()
 		return
 	}
 	a.reused = true
@@ -46,6 +47,7 @@ func (a *attempt) seek() {
 // dial finds a connection that is certainly alive.
 func (a *attempt) dial() {
 	a.reused = false
+	a.x.Detour()
 	a.lease = a.proxy.Origins.dialer.Begin(a.ask())
 }
 
@@ -56,14 +58,19 @@ func (a *attempt) Trying(b *lease.Backend) { a.x.Record.Tried(b.Name, false) }
 func (a *attempt) Leased(c *sock.Conn, b *lease.Backend) {
 	a.lease = nil
 	a.x.Record.Connect = a.x.Phase()
+	a.x.Await()
 	a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPBackOpened)
 	a.introduce(c)
 	a.send(c, b)
 }
 
-// introduce sends the PROXY header, where the upstream wants one.
+// introduce sends the PROXY header, where the upstream wants one. An exchange knows the port that its client connected to,
+// and not the address, which is left unspecified.
 func (a *attempt) introduce(c *sock.Conn) {
-	target := netip.AddrPort{}
+	target := netip.AddrPortFrom(netip.IPv4Unspecified(), a.x.Port)
+	if a.x.Client.Addr().Is6() {
+		target = netip.AddrPortFrom(netip.IPv6Unspecified(), a.x.Port)
+	}
 	var room [proxyRoom]byte
 	switch a.proxy.Upstream.Proxy {
 	case 1:
@@ -139,7 +146,7 @@ func (a *attempt) Failed(err *record.Error) {
 		a.quit(err.Kind, err.Detail, err.Cause)
 		return
 	}
-	x.Up.Cancel()
+	x.RecallBody()
 	a.drop()
 	a.retried = true
 	a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPReuseRetries)

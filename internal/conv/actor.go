@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -20,6 +21,12 @@ const (
 	patience = 10 * time.Second
 	// atOnce is how many bytes are sent without a goroutine of their own: what the kernel takes in any case.
 	atOnce = 32 << 10
+	// readSize is how much is read at once, if it is there.
+	readSize = 64 << 10
+	// shownMax is how much of what came is shown when it is wrong.
+	shownMax = 2000
+	// dripEvery is the time between two bytes of those that come slowly.
+	dripEvery = 5 * time.Millisecond
 	// narrowBuffer is what a narrow client's kernel takes for it.
 	narrowBuffer = 4 << 10
 )
@@ -29,11 +36,13 @@ type actor struct {
 	name   string
 	conn   *net.TCPConn
 	wire   Wire
-	buf    []byte         // received, not yet expected
+	buf    []byte // received, not yet expected; a part of room
+	room   []byte
 	over   error          // how the other side has ended, once known: io.EOF or another error
 	seen   bool           // the script has seen the end
 	closed bool           // the script has ended it, so that the other side may do as it likes
 	writes sync.WaitGroup // in the background
+	broken error          // how the last of those has failed
 }
 
 func narrowed(_, _ string, c syscall.RawConn) error {
@@ -44,13 +53,16 @@ func narrowed(_, _ string, c syscall.RawConn) error {
 
 // send sends bytes, behind those that are still being sent.
 func (a *actor) send(b []byte) error {
+	if a.conn == nil {
+		return a.over
+	}
 	if len(b) <= atOnce {
 		a.writes.Wait()
 		_, err := a.wire.Write(b)
 		return err
 	}
 	a.writes.Wait()
-	a.writes.Go(func() { _, _ = a.wire.Write(b) }) // what has not arrived is missed elsewhere
+	a.writes.Go(func() { _, a.broken = a.wire.Write(b) }) // what has not arrived is missed elsewhere
 	return nil
 }
 
@@ -75,9 +87,8 @@ func (a *actor) fill() error {
 	if err := a.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	room := make([]byte, 64<<10)
-	n, err := a.wire.Read(room)
-	a.buf = append(a.buf, room[:n]...)
+	n, err := a.wire.Read(a.spare())
+	a.buf = a.buf[:len(a.buf)+n]
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("nothing came for %v", patience)
@@ -90,20 +101,55 @@ func (a *actor) fill() error {
 	return err
 }
 
+// spare is room behind what was received.
+func (a *actor) spare() []byte {
+	if len(a.buf) == 0 {
+		if a.room == nil {
+			a.room = make([]byte, readSize)
+		}
+		a.buf = a.room[:0]
+	}
+	if cap(a.buf)-len(a.buf) < readSize/2 {
+		a.room = append(make([]byte, 0, len(a.buf)+readSize), a.buf...)
+		a.buf, a.room = a.room, a.room[:cap(a.room)]
+	}
+	return a.buf[len(a.buf):cap(a.buf)]
+}
+
+// await reads once more if anything comes within a time. It reports whether anything did, be it the end.
+func (a *actor) await(within time.Duration) (came bool, err error) {
+	if err := a.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+		return false, err
+	}
+	n, err := a.wire.Read(a.spare())
+	a.buf = a.buf[:len(a.buf)+n]
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return false, nil
+	case err != nil:
+		a.over = err
+	}
+	return true, nil
+}
+
 // expect reads what matches the pattern.
 func (a *actor) expect(pattern []piece) error {
+	m := matcher{pieces: slices.Clone(pattern)}
+	var seen []byte // its beginning, to be shown
 	for {
-		n, v := match(pattern, a.buf)
+		n, v := m.take(a.buf)
 		if v == matched {
 			a.buf = a.buf[n:]
 			return nil
 		}
+		seen = append(seen, a.buf[:min(n, max(shownMax-len(seen), 0))]...)
+		a.buf = a.buf[n:]
 		err := errors.New("something else came")
 		if v == partial {
 			err = a.fill()
 		}
 		if err != nil {
-			return fmt.Errorf("%w\n  got\n%s  want\n%s", err, show(a.buf), showPattern(pattern))
+			return fmt.Errorf("%w\n  got\n%s  want\n%s", err, show(append(seen, a.buf...)), showPattern(pattern))
 		}
 	}
 }
@@ -115,14 +161,19 @@ func (a *actor) expectOver(how string) error {
 		if err = a.fill(); err != nil && a.over == nil {
 			return fmt.Errorf("%w, wanted: %s", err, how)
 		}
-		if len(a.buf) > 0 && how != "cut" {
+		if len(a.buf) > 0 && how != "cut" && how != "rest" {
 			return fmt.Errorf("bytes before the %s:\n%s", how, show(a.buf))
 		}
 	}
 	a.buf = nil
 	reset := errors.Is(a.over, syscall.ECONNRESET)
+	if a.over == io.EOF {
+		// The kernel tells of a reset once, be it by a failed write.
+		a.writes.Wait()
+		reset = errors.Is(a.broken, syscall.ECONNRESET) || errors.Is(a.broken, syscall.EPIPE)
+	}
 	switch {
-	case how == "close" && (reset || a.over == io.EOF), how == "end" && a.over == io.EOF, how != "end" && reset:
+	case reset && how != "end", a.over == io.EOF && !reset && how != "reset" && how != "cut":
 		return nil
 	}
 	return fmt.Errorf("the stream is over by %q, wanted: %s", a.over, how)
@@ -136,15 +187,8 @@ func (a *actor) quiet() error {
 	if a.over != nil {
 		return fmt.Errorf("its stream is over: %w", a.over)
 	}
-	raw, err := a.conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	room := make([]byte, 2000)
-	var n int
-	if wrong := raw.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), room, unix.MSG_PEEK|unix.MSG_DONTWAIT) }); wrong != nil {
-		return wrong
-	}
+	room := make([]byte, shownMax)
+	n, err := peek(a.conn, room)
 	switch {
 	case err == unix.EAGAIN:
 		return nil
@@ -156,27 +200,34 @@ func (a *actor) quiet() error {
 	return fmt.Errorf("has received\n%s", show(room[:n]))
 }
 
-// left fails if there is anything that the script has not named.
+// peek copies what could be read at once.
+func peek(c *net.TCPConn, room []byte) (n int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	wrong := raw.Control(func(fd uintptr) {
+		for err = unix.EINTR; err == unix.EINTR; {
+			n, _, err = unix.Recvfrom(int(fd), room, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		}
+	})
+	if wrong != nil {
+		return 0, wrong
+	}
+	return n, err
+}
+
+// left fails if there is anything that the script has not named. Where the script has ended the stream, the other side may
+// have answered with its own end.
 func (a *actor) left() error {
 	if a.seen {
 		return nil
 	}
 	err := a.quiet()
-	if err != nil && a.closed && len(a.buf) == 0 && !hasBytes(a.conn) {
-		return nil
+	if err != nil && a.closed && len(a.buf) == 0 {
+		if n, _ := peek(a.conn, make([]byte, 1)); n <= 0 {
+			return nil
+		}
 	}
 	return err
-}
-
-// hasBytes reports whether there are bytes to be read.
-func hasBytes(c *net.TCPConn) (some bool) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return false
-	}
-	_ = raw.Control(func(fd uintptr) {
-		n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		some = err == nil && n > 0
-	})
-	return some
 }

@@ -21,10 +21,11 @@
 //	given …                      what the configuration says; see given.go
 //	ACTOR > and ACTOR <          it sends, or has to receive, exactly these bytes. Behind "|" and the arrow stands a
 //	                             line, which ends with CR LF; behind "+" (or ">+", "<+") bytes that end where they end
+//	ACTOR drips TEXT             it sends its bytes one by one, every few milliseconds, until something comes back
 //	ACTOR connects [from IP] [narrow]    before it would by its first words; narrow takes little ahead
 //	ACTOR ends, ACTOR resets     sends FIN, sends RST
 //	ACTOR sees end | reset | close       FIN, RST, or either comes next
-//	ACTOR sees cut               any bytes, and then RST
+//	ACTOR sees cut | rest        any bytes, and then RST, or either
 //	ACTOR sees page N [close]    an error page of the proxy's own
 //	ACTOR sees nothing           all is quiet, and the connection open; of an origin: nobody has connected
 //	settle                       the proxy has done everything that it can do by now

@@ -27,8 +27,12 @@ func TestConversations(t *testing.T) {
 		scripts, err := ParseScripts(file, string(text))
 		assert.NoError(t, err)
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			t.Parallel()
 			for _, s := range scripts {
-				t.Run(s.Title, func(t *testing.T) { playEverywhere(t, s) })
+				t.Run(s.Title, func(t *testing.T) {
+					t.Parallel()
+					playEverywhere(t, s)
+				})
 			}
 		})
 	}

@@ -9,10 +9,11 @@ package conv
 //	given loops    1
 //
 // Without a route, the listener has an upstream, app; a route that says nothing else has it too. app's server is the
-// origin. With "loops 1" the script is not run on more loops, because it is about what one loop keeps.
+// origin; a route may name another upstream, second, whose server is other. With "loops 1" the script is not run on more loops, because it is about what one loop keeps.
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -21,6 +22,9 @@ type given struct {
 	routes                      []string
 	oneLoop                     bool
 }
+
+// answered are routes that say who answers.
+var answered = regexp.MustCompile(`\b(respond|redirect|upstream):`)
 
 // take reads what stands behind "given".
 func (g *given) take(text string) error {
@@ -35,13 +39,13 @@ func (g *given) take(text string) error {
 		g.upstream += ", " + rest
 		return nil
 	case what == "route":
-		if !strings.Contains(rest, "respond:") && !strings.Contains(rest, "redirect:") {
+		if !answered.MatchString(rest) {
 			rest += ", upstream: app"
 		}
 		g.routes = append(g.routes, rest)
 		return nil
 	case what == "servers":
-		g.servers = strings.NewReplacer("%{", `"%{`, "}", `}"`).Replace(rest)
+		g.servers = regexp.MustCompile(`%\{\w+\}`).ReplaceAllString(rest, `"$0"`)
 		return nil
 	case what == "loops" && rest == "1":
 		g.oneLoop = true
@@ -68,7 +72,11 @@ func (g *given) config(m Mode, loops int) string {
 	if servers == "" {
 		servers = `"%{origin}"`
 	}
-	fmt.Fprintf(&b, "upstreams: {app: {servers: [%s]%s}}\n", servers, g.upstream)
+	second := ""
+	if strings.Contains(strings.Join(g.routes, " "), "upstream: second") {
+		second = `, second: {servers: "%{other}"}`
+	}
+	fmt.Fprintf(&b, "upstreams: {app: {servers: [%s]%s}%s}\n", servers, g.upstream, second)
 	fmt.Fprintf(&b, "runtime: {loops: %d}\nlog: {access: {to: \"%%{log}\"}}\n", loops)
 	return b.String()
 }

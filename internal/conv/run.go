@@ -77,6 +77,8 @@ func (st *step) run(w *world) error {
 	switch st.verb {
 	case sends:
 		return st.send(w, a)
+	case drips:
+		return st.drip(w, a)
 	case receives:
 		pattern, err := expand(st.text, w.lookUp)
 		if err != nil {
@@ -116,6 +118,23 @@ func (st *step) send(w *world, a *actor) error {
 	return nil
 }
 
+// drip sends the step's bytes slowly.
+func (st *step) drip(w *world, a *actor) error {
+	pieces, err := expand(st.text, w.lookUp)
+	if err != nil {
+		return err
+	}
+	for _, b := range pieces[0].bytes {
+		if err := a.send([]byte{b}); err != nil {
+			return nil // what has come of it is for the next steps
+		}
+		if came, err := a.await(dripEvery); came || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // nothing checks that all is quiet.
 func (st *step) nothing(w *world) error {
 	w.settle()
@@ -134,7 +153,7 @@ func (st *step) nothing(w *world) error {
 
 // pageHead is the head of an error page as text, which is what a client gets that does not ask for something else.
 var pageHead = regexp.MustCompile(`^HTTP/1\.1 (\d\d\d) ([^\r\n]+)\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n` +
-	`Content-Length: (\d+)\r\n(Connection: close\r\n)?\r\n`)
+	`Date: [^\r\n]{29}\r\nContent-Length: (\d+)\r\n(Connection: close\r\n)?\r\n`)
 
 // expectPage reads one of the proxy's own pages.
 func (a *actor) expectPage(words []string) error {

@@ -26,6 +26,7 @@ const (
 	sends    verb = ">"
 	receives verb = "<"
 	connects verb = "connects"
+	drips    verb = "drips"
 	ends     verb = "ends"
 	resets   verb = "resets"
 	sees     verb = "sees"
@@ -133,6 +134,10 @@ func (p *parser) takeWords(s *Script, number int, line string) error {
 		return fmt.Errorf("%s does nothing", m[1])
 	}
 	made := step{line: number, actor: m[1], verb: verb(words[0]), words: words[1:]}
+	if made.verb == drips {
+		_, rest, _ := strings.Cut(m[2], " ")
+		made.text, made.words = []textLine{{strings.TrimLeft(rest, " "), true}}, nil
+	}
 	s.steps = append(s.steps, made)
 	return made.check()
 }
@@ -144,9 +149,9 @@ func (s *step) check() error {
 	}
 	said := strings.Join(s.words, " ")
 	known := map[verb]string{
-		sends: `^$`, receives: `^$`, ends: `^$`, resets: `^$`,
+		sends: `^$`, receives: `^$`, drips: `^$`, ends: `^$`, resets: `^$`,
 		connects: `^(from [0-9.]+)? ?(narrow)?$`,
-		sees:     `^(end|reset|close|cut|nothing|page \d\d\d( close)?)$`,
+		sees:     `^(end|reset|close|cut|rest|nothing|page \d\d\d( close)?)$`,
 	}[s.verb]
 	if known == "" || !regexp.MustCompile(known).MatchString(said) {
 		return fmt.Errorf("nobody can do %q", strings.TrimSpace(string(s.verb)+" "+said))

@@ -7,6 +7,7 @@ package conv
 //	%{ok TEXT}         a 200 with TEXT as its body and a Content-Length
 //	%{chunked x*1000}  a chunked body of these bytes without trailers, in whatever chunks; expected only
 //	%{any}             whatever stands in the rest of the line, up to what follows
+//	%{date}            the time, as Date tells it
 //	%{cut}             the bytes before are on their way, and the proxy has had its time, before the next ones go
 //	%{forwarded HOST}  the fields that the proxy adds to a request; without HOST it is for site.test
 //	%{origin} %{other} %{refused} %{silent} %{proxy}    addresses: of the two servers, of one that refuses, of one that
@@ -18,15 +19,17 @@ package conv
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // piece is a part of a text: bytes, or one of the marks.
 type piece struct {
 	bytes []byte
-	mark  string // "any", "cut" or "chunked", of bytes; "" for bytes alone
+	mark  string // "any", "date", "cut" or "chunked", of bytes; "" for bytes alone
 }
 
 // whole begins lines that have line ends of their own.
@@ -50,12 +53,12 @@ func expand(text []textLine, look func(name string) (string, bool)) (pieces []pi
 				return nil, fmt.Errorf("a placeholder does not end in %q", line.raw)
 			}
 			mark, body, _ := strings.Cut(name, " ")
-			if mark == "chunked" {
-				name = body
-			}
 			value, err := valueOf(name, look)
+			if mark == "chunked" {
+				value, err = repeated(body)
+			}
 			switch {
-			case name == "any" || name == "cut":
+			case name == "any" || name == "cut" || name == "date":
 				pieces = append(pieces, piece{bytes: now}, piece{mark: name})
 				now = nil
 			case err != nil:
@@ -88,14 +91,24 @@ func valueOf(name string, look func(string) (string, bool)) ([]byte, error) {
 	case "ok":
 		return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(rest), rest), nil
 	}
-	if at := strings.LastIndexByte(name, '*'); at > 0 {
-		what, err := appendUnescaped(nil, name[:at])
-		n, wrong := strconv.Atoi(name[at+1:])
-		if err == nil && wrong == nil {
-			return bytes.Repeat(what, n), nil
-		}
+	if strings.LastIndexByte(name, '*') > 0 {
+		return repeated(name)
 	}
 	return nil, fmt.Errorf("nothing is called %%{%s}", name)
+}
+
+// repeated is a text, or "text*N", which is N times the text.
+func repeated(text string) ([]byte, error) {
+	times := 1
+	if at := strings.LastIndexByte(text, '*'); at > 0 {
+		n, err := strconv.Atoi(text[at+1:])
+		if err != nil {
+			return nil, err
+		}
+		text, times = text[:at], n
+	}
+	what, err := appendUnescaped(nil, text)
+	return bytes.Repeat(what, times), err
 }
 
 // escapes are the letters behind a backslash.
@@ -134,44 +147,69 @@ const (
 	different
 )
 
-// match compares bytes with a pattern, from their beginning, and returns how many it takes.
-func match(pattern []piece, b []byte) (n int, v verdict) {
-	free := false
-	for _, p := range pattern {
-		switch {
-		case p.mark == "chunked":
-			taken, v := matchChunked(p.bytes, b[n:])
-			if n += taken; v != matched {
-				return n, v
-			}
-			continue
-		case p.mark != "":
-			free = free || p.mark == "any"
-			continue
-		case len(p.bytes) == 0:
-			continue
+// matcher compares bytes with a pattern, from their beginning, as they come.
+type matcher struct {
+	pieces []piece
+	free   bool // whatever stands in the rest of the line comes first
+}
+
+// take compares b and returns how much of it is done with; what is left has to be shown again, with more behind it.
+func (m *matcher) take(b []byte) (n int, v verdict) {
+	for len(m.pieces) > 0 {
+		taken, v := m.step(b[n:])
+		if n += taken; v != matched {
+			return n, v
 		}
-		if free {
-			skip, v := skipTo(b[n:], p.bytes)
-			if v != matched {
-				return n, v
-			}
-			n += skip
-			free = false
-		}
-		got := b[n:min(len(b), n+len(p.bytes))]
-		if !bytes.Equal(got, p.bytes[:len(got)]) {
-			return n, different
-		}
-		if n += len(got); len(got) < len(p.bytes) {
-			return n, partial
-		}
+		m.pieces = m.pieces[1:]
 	}
 	return n, matched
 }
 
-// matchChunked compares b with a chunked body of the bytes want.
-func matchChunked(want, b []byte) (n int, v verdict) {
+// step compares b with the first piece.
+func (m *matcher) step(b []byte) (n int, v verdict) {
+	p := &m.pieces[0]
+	switch {
+	case p.mark == "any":
+		m.free = true
+		return 0, matched
+	case p.mark == "chunked":
+		return p.takeChunks(b)
+	case p.mark == "date":
+		return matchDate(b)
+	case len(p.bytes) == 0 || p.mark != "":
+		return 0, matched
+	case m.free:
+		if n, v = skipTo(b, p.bytes); v == matched {
+			m.free = false
+			n += len(p.bytes)
+		}
+		return n, v
+	}
+	n = min(len(b), len(p.bytes))
+	if !bytes.Equal(b[:n], p.bytes[:n]) {
+		return 0, different
+	}
+	if p.bytes = p.bytes[n:]; len(p.bytes) > 0 {
+		return n, partial
+	}
+	return n, matched
+}
+
+// matchDate reads the present time.
+func matchDate(b []byte) (n int, v verdict) {
+	n = len(http.TimeFormat)
+	if len(b) < n {
+		return 0, partial
+	}
+	at, err := http.ParseTime(string(b[:n]))
+	if off := time.Since(at).Abs(); err != nil || off > time.Minute {
+		return 0, different
+	}
+	return n, matched
+}
+
+// takeChunks compares b with a chunked body of the piece's bytes, and takes off those that have come.
+func (p *piece) takeChunks(b []byte) (n int, v verdict) {
 	for {
 		line, _, found := bytes.Cut(b[n:], []byte("\r\n"))
 		if !found {
@@ -180,33 +218,28 @@ func matchChunked(want, b []byte) (n int, v verdict) {
 		size, err := strconv.ParseUint(string(line), 16, 32)
 		data := b[n+len(line)+2:]
 		switch {
-		case err != nil || int(size) > len(want):
+		case err != nil || int(size) > len(p.bytes) || size == 0 && len(p.bytes) > 0:
 			return n, different
 		case len(data) < int(size)+2:
 			return n, partial
-		case !bytes.Equal(data[:size], want[:size]) || string(data[size:size+2]) != "\r\n":
+		case !bytes.Equal(data[:size], p.bytes[:size]) || string(data[size:size+2]) != "\r\n":
 			return n, different
 		}
-		want = want[size:]
+		p.bytes = p.bytes[size:]
 		n += len(line) + 2 + int(size) + 2
-		if size == 0 && len(want) == 0 {
+		if size == 0 {
 			return n, matched
-		} else if size == 0 {
-			return n, different
 		}
 	}
 }
 
 // skipTo finds want in the present line of b.
 func skipTo(b, want []byte) (n int, v verdict) {
-	at := bytes.Index(b, want)
-	end := bytes.IndexByte(b, '\n')
+	at, end := bytes.Index(b, want), bytes.IndexByte(b, '\n')
 	switch {
 	case at >= 0 && (end < 0 || at <= end):
 		return at, matched
-	case end >= 0 && at < 0 && len(b)-end > len(want):
-		return 0, different
-	case at > end && end >= 0:
+	case end >= 0 && (at >= 0 || len(b)-end > len(want)):
 		return 0, different
 	}
 	return 0, partial
@@ -217,7 +250,7 @@ func show(b []byte) string {
 	if len(b) == 0 {
 		return "       (nothing)\n"
 	}
-	const most = 2000
+	const most = shownMax
 	cut := ""
 	if len(b) > most {
 		cut = fmt.Sprintf("       … %d bytes in all\n", len(b))

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,19 +70,22 @@ func newWorld(s *Script, m Mode, loops int, folder string) (w *world, err error)
 
 // start fills in the configuration and runs the engine.
 func (w *world) start(text string) error {
-	pieces, err := expand([]textLine{{raw: text, bare: true}}, w.lookUp)
+	text = placeholder.ReplaceAllStringFunc(text, func(found string) string {
+		value, _ := w.lookUp(found[2 : len(found)-1])
+		return value
+	})
+	cfg, err := configs.Parse("script", []byte(text))
 	if err != nil {
-		return err
-	}
-	cfg, err := configs.Parse("script", pieces[0].bytes)
-	if err != nil {
-		return fmt.Errorf("%w\n%s", err, pieces[0].bytes)
+		return fmt.Errorf("%w\n%s", err, text)
 	}
 	if w.engine, err = engine.New(cfg, slog.New(slog.NewTextHandler(&w.errors, &slog.HandlerOptions{Level: slog.LevelError}))); err != nil {
 		return err
 	}
 	return w.engine.Start()
 }
+
+// placeholder is one in a configuration, whose escapes are YAML's.
+var placeholder = regexp.MustCompile(`%\{[a-z]+\}`)
 
 // lookUp finds what a placeholder stands for.
 func (w *world) lookUp(name string) (string, bool) {
@@ -138,7 +142,11 @@ func (w *world) actor(name string) (*actor, error) {
 
 func (w *world) connect(name, from string, narrow bool) (*actor, error) {
 	c, wire, err := w.mode.dial(from, narrow, w.proxy)
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ECONNRESET): // so early that connecting has heard of it
+		w.actors[name] = &actor{name: name, over: unix.ECONNRESET}
+		return w.actors[name], nil
+	case err != nil:
 		return nil, err
 	}
 	w.actors[name] = &actor{name: name, conn: c, wire: wire}
@@ -166,7 +174,9 @@ func callers(ln *net.TCPListener) (waiting bool, err error) {
 	wrong := raw.Control(func(fd uintptr) {
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		var n int
-		n, err = unix.Poll(poll, 0)
+		for err = unix.EINTR; err == unix.EINTR; {
+			n, err = unix.Poll(poll, 0)
+		}
 		waiting = n > 0
 	})
 	return waiting, errors.Join(wrong, err)
@@ -192,7 +202,9 @@ func (w *world) left() (problems []error) {
 // close ends everything, and finds what has not come back.
 func (w *world) close() (problems []error) {
 	for _, a := range w.actors {
-		_ = a.conn.Close() // a reset one has been closed
+		if a.conn != nil {
+			_ = a.conn.Close() // a reset one has been closed
+		}
 		a.writes.Wait()
 	}
 	for _, ln := range w.servers {
@@ -205,7 +217,9 @@ func (w *world) close() (problems []error) {
 		return nil
 	}
 	var total stat.Block
-	for deadline := time.Now().Add(patience); ; {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(patience); ; <-ticker.C {
 		total = stat.Sum(w.engine.Counters()...)
 		if total.Get(stat.Active)+total.Get(stat.HTTPActive)+total.Get(stat.BuffersInUse)+total.Get(stat.PipesInUse) == 0 {
 			break
@@ -222,6 +236,9 @@ func (w *world) close() (problems []error) {
 	}
 	return problems
 }
+
+// lookEvery is how often is looked whether everything has come back.
+const lookEvery = time.Millisecond
 
 // silence is an address that never answers: a listener whose queue is full.
 type silence struct {

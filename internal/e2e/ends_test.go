@@ -267,3 +267,14 @@ func (e *end) hearsAll() string {
 	assert.NoError(e.t, err)
 	return string(all)
 }
+
+// hasBytes asks the kernel whether something has arrived for e, without reading it.
+func (e *end) hasBytes() (some bool) {
+	raw, err := e.Conn.(syscall.Conn).SyscallConn()
+	assert.NoError(e.t, err)
+	assert.NoError(e.t, raw.Control(func(fd uintptr) {
+		n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ) // also called FIONREAD
+		some = err == nil && n > 0
+	}))
+	return some
+}

@@ -1,5 +1,6 @@
 // Package e2e starts the real binary with real configuration files and talks to it over real sockets, with Go's
-// clients, curl, openssl, nginx, HAProxy and socat. It knows nothing of the code: what a user can see is what counts.
+// clients, curl, wrk, slowhttptest, openssl, nginx, HAProxy and socat. It knows nothing of the code: what a user can
+// see is what counts.
 //
 //	o := station(t)                                    // an origin whose every word the test says
 //	p := run(t, simple, o.address())                   // the binary, behind a free port

@@ -143,7 +143,7 @@ func TestVerbsDemo(t *testing.T) {
 			t.Errorf("the page is\n%s\nwant in it %s", page.body, want)
 		}
 	}
-	assert.Equal(t, strings.Contains(client.gets("/headers", "X-Tea", "green").body, "X-Tea: green\n"), true)
+	has(t, client.gets("/headers", "X-Tea", "green").body, "GET /headers HTTP/1.1\n", "X-Tea: green\n", "X-Forwarded-For: 127.0.0.1\n")
 	big := p.dial(1)
 	big.asksFor("/big")
 	_, fields := big.hearsHead()

@@ -41,9 +41,12 @@ const (
 	events
 )
 
+// eventRoom holds these, and those of plays that have their own behind them.
+const eventRoom = 48
+
 // Coverage counts what happened. It can be added up over seeds.
 type Coverage struct {
-	events  [events]int
+	events  [eventRoom]int
 	reasons [record.ReasonCount]int
 }
 

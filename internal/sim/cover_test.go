@@ -7,7 +7,7 @@ import (
 	"sluice/engine/record"
 )
 
-var eventTexts = [events]string{
+var eventTexts = [webEvents]string{
 	"short writes", "times without memory", "headers joined with data", "half-closes", "splices", "splices that stopped early",
 	"numbers of closed descriptors used again", "hints for nothing",
 	"accepts without descriptors", "accepts of aborted connections", "dials without descriptors", "dials without a way",
@@ -15,6 +15,9 @@ var eventTexts = [events]string{
 	"probes turned on", "actors that stood still", "actors that vanished", "resets while the other side stood still",
 	"resets that destroyed data", "resets behind which everything arrived", "urgent bytes", "PROXY headers in pieces", "hellos in pieces", "PROXY headers sent", "waits in the backlog",
 	"tunnels complete both ways", "bytes after the peer's half-close", "runs without the relay",
+	"answers by servers, whole", "answers by the proxy, whole", "answers cut", "interim answers", "connections used again",
+	"idle connections that servers closed", "answers before the end of the request", "requests tried twice",
+	"requests parked by a gate", "switches", "tunnels whole", "malformed requests", "malformed answers",
 }
 
 // String says what is counted.
@@ -32,7 +35,7 @@ func (c *Coverage) add(other *Coverage) {
 
 // missing names what happened less often than least.
 func (c *Coverage) missing(least int) (names []string) {
-	for e, n := range c.events {
+	for e, n := range c.events[:events] {
 		if n < least {
 			names = append(names, fmt.Sprintf("%s: %d", Event(e), n))
 		}
@@ -57,7 +60,7 @@ var reachable = []record.Reason{
 // String lists everything that was counted.
 func (c *Coverage) String() string {
 	var b strings.Builder
-	for e, n := range c.events {
+	for e, n := range c.events[:webEvents] {
 		fmt.Fprintf(&b, "%8d %s\n", n, Event(e))
 	}
 	for r, n := range c.reasons {

@@ -47,6 +47,7 @@ type end struct {
 	closedAt        int64         // when its application closed it, or 0
 	file            *file         // of the proxy's side
 	wake            func()        // tells the application that something has changed
+	written         func()        // tells whoever looks on that bytes are about to be written, or nil
 	latency         time.Duration // at most
 }
 
@@ -100,6 +101,9 @@ func (e *end) write(p []byte) (int, syscall.Errno) {
 			return 0, err
 		}
 		return 0, unix.EPIPE
+	}
+	if e.written != nil {
+		e.written()
 	}
 	e.tearWrite()
 	n := min(len(p), e.room())

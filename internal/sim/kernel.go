@@ -216,7 +216,7 @@ func (w *World) Close(fd int) {
 // ResetOnClose implements sock.Sys.
 func (w *World) ResetOnClose(fd int) {
 	if e := w.files.socket(fd, "setsockopt"); e != nil {
-		e.hard = !e.unix
+		e.hard = !e.unix && w.plant.kind != plantGentle
 	}
 }
 

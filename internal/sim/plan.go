@@ -50,7 +50,7 @@ const (
 
 func (w *World) draw() plan {
 	p := plan{
-		pair:      w.chance(10) && w.pairRig != nil,
+		pair:      w.chance(10),
 		bulk:      w.chance(4),
 		bufferMin: w.scale(64, 4096),
 		tear:      []int{0, 0, 3, 20}[w.rng.IntN(4)],

@@ -2,7 +2,11 @@ package sim
 
 // Planted faults: each breaks one rule on behalf of the code under test, so that a test can show the checkers see it.
 
-import "syscall"
+import (
+	"bytes"
+	"slices"
+	"syscall"
+)
 
 type plantKind uint8
 
@@ -14,6 +18,9 @@ const (
 	plantForgetful           // an edge is lost
 	plantLeak                // a descriptor is never closed
 	plantHurried             // the turn that closes descriptors comes within a batch, before hints for them
+	plantLostField           // one field line is not written
+	plantReuse               // every connection to a server is used again
+	plantGentle              // connections that should be reset are closed in order
 	plants
 )
 
@@ -34,6 +41,10 @@ func (p *plant) strikes(kind plantKind) bool {
 
 // write gives what is really written of b, and how many bytes are said to be besides.
 func (p *plant) write(b []byte) (real []byte, swallowed int) {
+	if at := bytes.Index(b, lostField); at >= 0 && p.strikes(plantLostField) {
+		n := bytes.IndexByte(b[at+1:], '\n') + 1
+		return slices.Delete(slices.Clone(b), at+1, at+1+n), n
+	}
 	switch {
 	case len(b) < 2:
 	case p.strikes(plantCorrupt):
@@ -52,6 +63,9 @@ func (p *plant) failure(err syscall.Errno) syscall.Errno {
 	}
 	return err
 }
+
+// lostField is how the line that is lost begins, with the end of the one before it.
+var lostField = []byte("\nX-")
 
 func (p *plant) hurries() bool { return p.kind == plantHurried }
 

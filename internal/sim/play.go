@@ -15,25 +15,3 @@ type play interface {
 	atRest()
 	judge()
 }
-
-// tunnels is the play of passthrough: bytes go through as they are.
-type tunnels struct{ *World }
-
-func (t tunnels) build() rig {
-	if t.plan.pair {
-		t.cover.hit(PairRun)
-		return t.pairRig(t.World)
-	}
-	return newRelayRig(t.World)
-}
-
-func (t tunnels) client(i int) { t.newClient(i) }
-
-func (t tunnels) origin(e *end) { t.newOrigin(e) }
-
-func (t tunnels) judge() {
-	t.checkRecords()
-	for _, a := range t.actors {
-		t.checkActor(a)
-	}
-}

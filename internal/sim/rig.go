@@ -3,14 +3,9 @@ package sim
 // The code under test, put together as the engine does it.
 
 import (
-	"net/netip"
-
 	"sluice/configs"
 	"sluice/engine/lease"
-	"sluice/engine/limit"
 	"sluice/engine/record"
-	"sluice/engine/relay"
-	"sluice/engine/route"
 	"sluice/engine/sock"
 	"sluice/pool"
 )
@@ -35,6 +30,8 @@ type common struct {
 	gate    *sock.Gate
 	ear     *sock.Listener
 	records []record.Conn
+
+	upstream *lease.Upstream // for those that choose among servers
 }
 
 func (c *common) init(w *World) {
@@ -79,27 +76,10 @@ func (c *common) Conn(r *record.Conn) {
 	c.records = append(c.records, *r)
 }
 
-// relayRig is the whole: listener, relay, lease.
-type relayRig struct {
-	common
-	relay    *relay.Relay
-	dialer   *lease.Dialer
-	upstream *lease.Upstream
-	perIP    *limit.PerKey[netip.Addr]
-}
-
-func newRelayRig(w *World) *relayRig {
-	r := &relayRig{}
-	r.init(w)
-	r.upstream = r.compileUpstream(configs.Pool{})
-	r.dialer = lease.NewDialer(r.net)
-	r.relay = relay.New(r.compileService(), r.net, r.dialer, r)
-	return r
-}
-
 var policyNames = []string{"round_robin", "least_conn", "p2c", "random", "first", "hash", "maglev"}
 
-func (c *common) compileUpstream(keep configs.Pool) *lease.Upstream {
+// compileUpstream makes the servers, and what chooses among them.
+func (c *common) compileUpstream(keep configs.Pool) {
 	w := c.w
 	from := &configs.Upstream{
 		Name: "pool", Balance: policyNames[w.plan.policy], ProxyProtocol: []string{"off", "v1", "v2"}[w.plan.proxyOut],
@@ -121,51 +101,5 @@ func (c *common) compileUpstream(keep configs.Pool) *lease.Upstream {
 	if len(issues) > 0 {
 		w.fault("the upstream does not compile: %v", issues)
 	}
-	return upstream
-}
-
-func (r *relayRig) compileService() *relay.Service {
-	w := r.w
-	to := &relay.Route{Names: &record.Names{Listener: "sim"}, Upstream: r.upstream, Connect: timeoutConnect}
-	rules := []route.Rule[*relay.Route]{{Name: "all", Value: to}}
-	if w.plan.hello {
-		rules = []route.Rule[*relay.Route]{{Name: "named", SNI: []string{"a.example", "*.b.example"}, Value: to}}
-		if w.plan.catchAll {
-			rules = append(rules, route.Rule[*relay.Route]{Name: "rest", Value: to})
-		}
-	}
-	table, conflicts := route.Compile(rules)
-	if len(conflicts) > 0 {
-		w.fault("the routes do not compile: %v", conflicts)
-	}
-	service := &relay.Service{
-		Names:  &record.Names{Listener: "sim"},
-		Routes: table,
-		Proxy:  sock.ProxyPolicy{Read: w.plan.proxyIn != proxyOff, Required: w.plan.proxyIn == proxyRequire},
-		Timeouts: relay.Timeouts{
-			ProxyHeader: timeoutProxy, Hello: timeoutHello, Tunnel: timeoutTunnel, HalfClosed: timeoutHalf,
-		},
-		MaxPerIP: w.plan.maxPerIP,
-	}
-	if w.plan.maxPerIP > 0 {
-		r.perIP = limit.NewPerKey[netip.Addr](0)
-		service.PerIP = r.perIP
-	}
-	return service
-}
-
-func (r *relayRig) start(fd int) { r.listen(fd, r.relay) }
-
-func (r *relayRig) active() int { return r.relay.Active() }
-
-func (r *relayRig) leftovers(report func(string, int)) {
-	r.common.leftovers(report)
-	report("tunnels", r.relay.Active())
-	report("leases", r.dialer.Pending())
-	for _, b := range r.upstream.Set.Backends() {
-		report("connections counted at "+b.Name, int(b.InUse()))
-	}
-	if r.perIP != nil {
-		report("clients counted", int(r.perIP.Keys()))
-	}
+	c.upstream = upstream
 }

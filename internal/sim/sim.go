@@ -1,5 +1,5 @@
-// Package sim runs the real loop, flow, sock, lease and relay in one goroutine, on a simulated kernel that is as
-// unkind as a real one may be.
+// Package sim runs the real loop, flow, sock, lease and what stands on them in one goroutine, on a simulated kernel that
+// is as unkind as a real one may be.
 //
 // Everything comes from one seed: who connects, what they send, how the network tears it, when time passes. Clients
 // and origins are played by the world itself; between them stands the code under test, behind its three seams:
@@ -47,8 +47,7 @@ type World struct {
 	stats  stat.Block
 	rig    rig
 
-	play    play             // what the world is about
-	pairRig func(*World) rig // makes the smaller code under test, of which some seeds are; nil for none
+	play play // what the world is about
 
 	listener *listener
 	servers  []*server
@@ -65,11 +64,10 @@ type World struct {
 	scratch  [readMax]byte // what actors read into
 }
 
-// New returns the world of a seed, ready to run. Traced worlds print what happens.
+// New returns the world of a seed, which is ready to run once it has a play. Traced worlds print what happens.
 func New(seed uint64, traced bool) *World {
 	w := &World{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5EED)), tracing: traced}
 	w.now = int64(time.Hour) + w.rng.Int64N(int64(time.Hour)) // zero is no time to start at: code may take it for "never"
-	w.play = tunnels{w}
 	return w
 }
 

@@ -136,8 +136,8 @@ func (w *web) askBody(a *ask) {
 		return
 	}
 	n := w.size()
-	if a.way == maxWay && w.chance(60) {
-		n = w.between(0, bodyMax)
+	if a.way == maxWay {
+		n = w.between(0, 2*bodyMax)
 	}
 	a.body = mark(a.id, 0, n)
 	a.chunked = !a.old && w.chance(40)
@@ -188,6 +188,9 @@ func (w *web) askFields(a *ask) {
 		add("cookie", "a=1; b=2")
 		add("X-MARK", "twice")
 		add("x-empty", "")
+	}
+	if w.chance(15) {
+		add([]string{"TE", "Keep-Alive", "Proxy-Connection"}[w.rng.IntN(3)], "trailers")
 	}
 	var options []string
 	if w.chance(20) {

@@ -30,7 +30,8 @@ type reply struct {
 
 	planned bool
 	queued  bool
-	from    int // where in the server's stream it begins
+	early   bool // it began before the request had come whole
+	from    int  // where in the server's stream it begins
 }
 
 type replyFraming uint8
@@ -60,7 +61,11 @@ func (w *web) newReply(a *ask, o *origin) *reply {
 	r := &reply{to: a, by: o, try: len(a.replies) + 1}
 	a.replies = append(a.replies, r)
 	r.status = []int{200, 200, 200, 201, 204, 304, 404, 500, 302}[w.rng.IntN(9)]
-	r.body = mark(a.id, 10+r.try, w.size())
+	n := w.size()
+	if a.of.slow && w.chance(20) {
+		n = w.between(100<<10, 300<<10) // more than the kernels between us hold
+	}
+	r.body = mark(a.id, 10+r.try, n)
 	r.framing = replyFraming(w.rng.IntN(3))
 	if r.framing == byEnd && w.chance(60) {
 		r.framing = byLength
@@ -89,9 +94,12 @@ func (w *web) newReply(a *ask, o *origin) *reply {
 		r.trailers = []field{{"X-Check", fmt.Sprint(a.id)}}
 	}
 	if a.method == "CONNECT" && !r.switches && r.status < 300 {
-		r.status = 403
+		r.status, r.framing = 403, byLength
 	}
 	r.closes = !r.switches && (w.chance(15) || r.framing == byEnd || r.old)
+	if r.bad == badFraming && r.framing != byLength || r.bad == badCoding && (r.framing != byChunks || r.bodiless()) {
+		r.bad = rightReply
+	}
 	r.when(w)
 	r.write(w)
 	return r
@@ -121,7 +129,7 @@ func (r *reply) write(w *web) {
 		}
 	}
 	for _, status := range interims {
-		fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nX-Hint: %d\r\n\r\n", status, http.StatusText(status), r.to.id)
+		fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nX-Hint: %s\r\n\r\n", status, http.StatusText(status), strings.Repeat("h", w.scale(1, 200)))
 	}
 	version := "HTTP/1.1"
 	if r.old {
@@ -146,6 +154,9 @@ func (r *reply) write(w *web) {
 	r.wire = append(r.wire, r.head...)
 	if !r.bodiless() {
 		r.writeBody(w)
+	}
+	if r.bad == surplus && r.framing == byEnd && !r.bodiless() {
+		r.bad = rightReply // it would be part of the body
 	}
 	if r.bad == surplus {
 		r.wire = append(r.wire, "<surplus>"...)
@@ -184,13 +195,16 @@ func (r *reply) drawFields(w *web) {
 	case r.switches && r.status == 101:
 		add("Upgrade", "websocket")
 		add("Connection", "Upgrade")
-	case r.closes && !r.old && r.framing != byEnd:
+	case r.closes && !r.old && (r.framing != byEnd || r.bodiless()):
 		add("Connection", "close")
 	case w.chance(20):
 		add("Keep-Alive", "timeout=5")
 		add("Connection", "Keep-Alive, X-Hop")
 		add("X-Hop", "not for you")
-		r.closes = r.closes && r.framing == byEnd
+		r.closes = r.closes && r.framing == byEnd && !r.bodiless()
+	}
+	if w.chance(2) && r.by.piece > 1024 && w.plan.bufferMin > 1024 {
+		add("X-Big", strings.Repeat("b", w.between(1, 50<<10)))
 	}
 	if w.chance(30) {
 		add("X-Last", "z")
@@ -199,15 +213,7 @@ func (r *reply) drawFields(w *web) {
 
 // flawed reports whether the answer must not be passed on as a whole one.
 func (r *reply) flawed() bool {
-	switch r.bad {
-	case rightReply, surplus:
-		return false
-	case badFraming:
-		return r.framing == byLength
-	case badCoding:
-		return r.framing == byChunks && !r.bodiless()
-	}
-	return true
+	return r.bad != rightReply && r.bad != surplus
 }
 
 // given is the body as far as it was sent.
