@@ -180,7 +180,9 @@ func (x *Exchange) takeBack() {
 	if x.hold != nil {
 		x.hold.Cancel()
 	}
-	x.RecallBody()
+	if !x.Up.Delivered() { // else it has been taken whole, and stays so
+		x.RecallBody()
+	}
 	x.answer, x.source, x.outer, x.kept = unanswered, nil, nil, false
 }
 
@@ -245,7 +247,9 @@ func (x *Exchange) stopSources() {
 	if x.outer != nil && x.outer != x.source && !x.Down.Over() {
 		x.outer.Stop(&x.Down, nil)
 	}
-	x.Up.Cancel()
+	if !x.Up.Delivered() { // likewise
+		x.Up.Cancel()
+	}
 	x.Down.Cancel()
 }
 

@@ -368,6 +368,24 @@ func TestTheRequestsBody(t *testing.T) {
 		r.server.answer.end()
 		r.over(record.Done)
 	})
+	t.Run("is whole although the answer came in the same moment", func(t *testing.T) {
+		for _, answer := range []func(x *Exchange){
+			func(x *Exchange) { x.Response.Status = 204; x.Reply(nil) },
+			func(x *Exchange) { x.Fail(record.AnswerBad, "", nil) },
+		} {
+			r := post(t)
+			r.server.request.hold = true
+			r.body.ended = true
+			r.body.say("abcdef")
+			r.server.request.take()
+			answer(&r.x) // before the flow's owner has been told
+			assert.Equal(t, r.x.Unfinished(), false)
+			r.settle()
+			assert.Equal(t, r.x.Unfinished(), false)
+			assert.Equal(t, len(r.records), 1)
+			r.over(r.records[0].Reason)
+		}
+	})
 	t.Run("can be sent again as long as nothing of it was", func(t *testing.T) {
 		r := post(t)
 		assert.Equal(t, r.x.Replayable(), true)

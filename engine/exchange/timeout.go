@@ -60,7 +60,17 @@ func (x *Exchange) expect(deadline int64) {
 func (x *Exchange) watchBody() {
 	now := x.loop.Now()
 	x.pace = pace{since: now, start: now}
-	x.expect(x.deadline(now).at)
+	x.expect(x.look(now, x.deadline(now)))
+}
+
+// look is when to look again if nothing changes: at the deadline, or before, because who is waited for may change without
+// a word. A body that moves now may stand still in a moment, and then another limit counts.
+func (x *Exchange) look(now int64, next due) int64 {
+	if x.state == Tunneling {
+		return next.at
+	}
+	t := x.timeouts()
+	return min(next.at, now+int64(min(t.WriteIdle, t.Idle, rateGrace)))
 }
 
 // watchAnswer looks after the answer, or the wait for it. An answer that has begun is mostly over before anybody would
@@ -89,8 +99,8 @@ func (x *Exchange) Expired(*loop.Timer) {
 	now := x.loop.Now()
 	next := x.deadline(now)
 	if now < next.at {
-		x.armed = next.at
-		x.loop.Start(&x.timer, next.at)
+		x.armed = x.look(now, next)
+		x.loop.Start(&x.timer, x.armed)
 		return
 	}
 	if x.lost != record.None {

@@ -47,7 +47,10 @@ type front struct {
 
 // begin takes over an accepted connection.
 func (f *front) begin(s *Server, c *sock.Conn, gate *sock.Gate) {
-	*f = front{server: s, gate: gate, conn: c, since: s.net.Loop.Now(), client: c.Peer(), port: s.config.Port}
+	*f = front{server: s, gate: gate, conn: c, since: s.net.Loop.Now(), client: c.Peer()}
+	if f.client.IsValid() { // a unix socket has no port, even beside addresses that do
+		f.port = s.config.Port
+	}
 	f.timer.Bind(f)
 	f.task.Bind(f)
 	f.set(accepted)
@@ -216,25 +219,20 @@ func (f *front) Run() {
 		f.server.fronts.Put(f)
 		f.server.checkEmpty()
 	case idle:
+		f.expect(f.since + int64(f.server.config.Timeouts.Idle))
 		// Answers to requests that were sent ahead leave together, but no further one is read while they do not leave.
 		if f.conn.Queued() > pipelineMax && !f.conn.AwaitFlush() {
 			return
 		}
-		f.awaitRequest()
+		f.conn.Peek(f)
 	}
 }
 
 // Flushed implements sock.Flushed.
 func (f *front) Flushed(*sock.Conn) {
 	if f.state == idle {
-		f.awaitRequest()
+		f.conn.Peek(f)
 	}
-}
-
-// awaitRequest reads the next request.
-func (f *front) awaitRequest() {
-	f.expect(f.since + int64(f.server.config.Timeouts.Idle))
-	f.conn.Peek(f)
 }
 
 // PeerEnded implements sock.Watcher: the client has sent its FIN while an exchange is under way.

@@ -98,6 +98,31 @@ func TestAPipeliningClientThatDoesNotRead(t *testing.T) {
 	r.home()
 }
 
+// Its time counts whenever it begins, also when no timer has been left behind by what was before.
+func TestAClientThatDoesNotReadAfterALongExchange(t *testing.T) {
+	t.Parallel()
+	answer := reply(strings.Repeat("x", 3400))
+	var running *exchange.Exchange
+	r := newRig(t, func(r *rig) {
+		r.route.Timeouts.FirstByte = time.Hour
+		r.serve = func(x *exchange.Exchange) {
+			if running = x; len(r.records) == 0 {
+				answer(x)
+			}
+		}
+	})
+	c := r.connect()
+	c.room = 0
+	c.say(strings.Repeat(get, 10))
+	r.pass(10 * time.Minute)
+	answer(running)
+	r.settle()
+	r.recorded("done 200", "done 200") // no further one is read
+	r.pass(r.config.Timeouts.Idle + time.Minute)
+	c.closed("reset")
+	r.home()
+}
+
 func TestVersionsAndWhoCloses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -243,7 +268,7 @@ func TestAClientThatEnds(t *testing.T) {
 
 	r = newRig(t, wait) // at once with its request
 	c = r.connect()
-	c.in, c.eof = []string{get}, true
+	c.in, c.eof = get, true
 	c.end()
 	c.closed("reset")
 	r.recorded("client_gone 0")
@@ -252,7 +277,7 @@ func TestAClientThatEnds(t *testing.T) {
 	for _, head := range []string{"GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"} {
 		r = newRig(t, wait) // which was to be expected
 		c = r.connect()
-		c.in, c.eof = []string{head}, true
+		c.in, c.eof = head, true
 		c.end()
 		c.closed("")
 		reply("hello")(running)
@@ -274,7 +299,7 @@ func TestAClientThatEnds(t *testing.T) {
 	}
 	assert.Equal(t, strings.HasSuffix(c.got(), "xxx"), true)
 	r.recorded("done 200")
-	c.closed("close")
+	c.closed("shut close") // its FIN has been seen, and not read
 	r.home()
 
 	k := new(reader) // before its body is whole
@@ -288,7 +313,7 @@ func TestAClientThatEnds(t *testing.T) {
 
 	r = newRig(t, func(r *rig) { r.serve = k.serve }) // behind its body
 	c = r.connect()
-	c.in, c.eof = []string{post + "something"}, true
+	c.in, c.eof = post+"something", true
 	c.end()
 	assert.Equal(t, strings.HasSuffix(c.got(), "something"), true)
 	r.recorded("done 200")
@@ -510,10 +535,8 @@ func TestCutAnswers(t *testing.T) {
 
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil)
-	s := streaming(r, 5)
+	r := newRig(t, func(r *rig) { r.serve = reply("hello") })
 	idler, fresh, heading, busy := r.connect(), r.connect(), r.connect(), r.connect()
-	r.serve, s.sent = reply("hello"), nil
 	idler.say(get).expect(hello)
 	heading.say("GET / HT")
 	var running *exchange.Exchange
@@ -613,6 +636,32 @@ func TestProxyHeaders(t *testing.T) {
 	half.closed("reset")
 	mute.say(get).expect(hello)
 	r.home()
+}
+
+// The port is the one that was connected to: the listener's, if it has one, or the kernel knows it.
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		peer netip.AddrPort
+		port uint16 // of all the listener's addresses
+		want uint16
+	}{
+		{netip.MustParseAddrPort("192.0.2.1:1000"), 80, 80},
+		{netip.MustParseAddrPort("192.0.2.1:1000"), 0, 81},
+		{netip.AddrPort{}, 0, 0}, // a unix socket has none, whatever its neighbours have
+		{netip.AddrPort{}, 80, 0},
+	} {
+		got := uint16(1)
+		r := newRig(t, func(r *rig) {
+			r.peer, r.config.Port = c.peer, c.port
+			r.serve = func(x *exchange.Exchange) { got = x.Port; reply("hello")(x) }
+		})
+		r.connect().say(get).expect(hello)
+		if got != c.want {
+			t.Errorf("peer %v, port %d: got %d, want %d", c.peer, c.port, got, c.want)
+		}
+		r.home()
+	}
 }
 
 // A fault in what handles a request costs one connection.

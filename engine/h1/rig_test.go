@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"sluice/engine/exchange"
 	"sluice/engine/flow"
 	"sluice/engine/h1/wire"
@@ -31,7 +29,7 @@ const listening = 3
 type socket struct {
 	rig    *rig
 	fd     int
-	in     []string // what each read gives, at most
+	in     string // what has arrived and was not read
 	eof    bool
 	err    syscall.Errno
 	out    strings.Builder // what was written and the test has not looked at
@@ -187,7 +185,7 @@ func (s *socket) event(ev loop.Events) {
 // say has bytes arrive, one piece after the other.
 func (s *socket) say(pieces ...string) *socket {
 	for _, piece := range pieces {
-		s.in = append(s.in, piece)
+		s.in += piece
 		s.event(loop.Readable)
 	}
 	return s
@@ -197,7 +195,7 @@ func (s *socket) say(pieces ...string) *socket {
 func (s *socket) end() { s.eof = true; s.event(loop.Readable | loop.ReadShut) }
 
 func (s *socket) reset() {
-	s.err = unix.ECONNRESET
+	s.err = syscall.ECONNRESET
 	s.event(loop.Readable | loop.ReadShut | loop.Failed | loop.Hangup)
 }
 
@@ -249,7 +247,7 @@ type kernel struct {
 
 func (k kernel) Accept(int) (int, netip.AddrPort, syscall.Errno) {
 	if len(k.rig.waiting) == 0 {
-		return -1, netip.AddrPort{}, unix.EAGAIN
+		return -1, netip.AddrPort{}, syscall.EAGAIN
 	}
 	s := k.rig.waiting[0]
 	k.rig.waiting = k.rig.waiting[1:]
@@ -280,17 +278,15 @@ func (k kernel) Read(fd int, p []byte) (int, syscall.Errno) {
 	s := k.rig.sockets[fd]
 	switch {
 	case len(s.in) > 0:
-		n := copy(p, s.in[0])
-		if s.in[0] = s.in[0][n:]; s.in[0] == "" {
-			s.in = s.in[1:]
-		}
+		n := copy(p, s.in)
+		s.in = s.in[n:]
 		return n, 0
 	case s.err != 0:
 		return 0, s.err
 	case s.eof:
 		return 0, 0
 	}
-	return 0, unix.EAGAIN
+	return 0, syscall.EAGAIN
 }
 
 func (k kernel) Write(fd int, p []byte) (int, syscall.Errno) {
@@ -300,7 +296,7 @@ func (k kernel) Write(fd int, p []byte) (int, syscall.Errno) {
 func (k kernel) WriteParts(fd int, p *sock.Parts) (int, syscall.Errno) {
 	s := k.rig.sockets[fd]
 	if s.err != 0 {
-		return 0, unix.EPIPE
+		return 0, syscall.EPIPE
 	}
 	s.sends++
 	total := 0
@@ -314,7 +310,7 @@ func (k kernel) WriteParts(fd int, p *sock.Parts) (int, syscall.Errno) {
 		total += n
 	}
 	if total == 0 && p.Len() > 0 {
-		return 0, unix.EAGAIN
+		return 0, syscall.EAGAIN
 	}
 	return total, 0
 }
@@ -408,5 +404,3 @@ func (k *reader) answer() {
 func (k *reader) Abort(_ *flow.Flow, err error) { k.ended = err }
 func (k *reader) Delivered(*exchange.Exchange)  {}
 func (k *reader) Cancel(*exchange.Exchange)     { k.gone = true }
-func (k *reader) Stop(_ *flow.Flow, err error)  {}
-func (k *reader) Proceed(*flow.Flow)            {}

@@ -26,7 +26,7 @@ const (
 	// shownMax is how much of what came is shown when it is wrong.
 	shownMax = 2000
 	// dripEvery is the time between two bytes of those that come slowly.
-	dripEvery = 5 * time.Millisecond
+	dripEvery = 10 * time.Millisecond
 	// narrowBuffer is what a narrow client's kernel takes for it.
 	narrowBuffer = 4 << 10
 )

@@ -28,8 +28,10 @@
 //	ACTOR sees cut | rest        any bytes, and then RST, or either
 //	ACTOR sees page N [close]    an error page of the proxy's own
 //	ACTOR sees nothing           all is quiet, and the connection open; of an origin: nobody has connected
+//	proxy drains                 it is told to finish; a client that sees its end knows that it has heard
+//	proxy holds N                at most so many buffers and pipes
 //	settle                       the proxy has done everything that it can do by now
-//	log REASON [STATUS] [KEY=VALUE …]    the record of an exchange, in the order of their ends
+//	log REASON [STATUS] [KEY=VALUE …]    the record of an exchange, in the order of their ends; the VALUE * is any
 //
 // Actors are client, client2 …, which connect when they first speak, and origin, origin2 … (and other, other2 …, at a
 // second server): these are connections, accepted in the order in which the script first names them. So a script says

@@ -1,6 +1,7 @@
 package conv
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,11 +17,26 @@ var modes = []Mode{H1}
 // loopCounts are how many loops the engine has.
 var loopCounts = []int{1, 2}
 
+// playedAtOnce is how many scripts are played at a time: they mostly wait for each other's turns.
+const playedAtOnce = "8"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", playedAtOnce); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
 func TestConversations(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txt")
 	assert.NoError(t, err)
-	assert.Equal(t, len(files) > 0, true)
+	assert.Equal(t, len(files) > 25, true)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		assert.NoError(t, err)

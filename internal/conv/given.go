@@ -7,9 +7,11 @@ package conv
 //	given upstream pool: {max_idle: 0}
 //	given servers  %{refused}, %{origin}
 //	given loops    1
+//	given narrow   servers
 //
 // Without a route, the listener has an upstream, app; a route that says nothing else has it too. app's server is the
-// origin; a route may name another upstream, second, whose server is other. With "loops 1" the script is not run on more loops, because it is about what one loop keeps.
+// origin; a route may name another upstream, second, whose server is other. With "loops 1" the script is not run on more loops, because it is about what one loop keeps. Narrow
+// servers take little ahead.
 
 import (
 	"fmt"
@@ -20,7 +22,7 @@ import (
 type given struct {
 	listener, upstream, servers string
 	routes                      []string
-	oneLoop                     bool
+	oneLoop, narrow             bool
 }
 
 // answered are routes that say who answers.
@@ -46,6 +48,9 @@ func (g *given) take(text string) error {
 		return nil
 	case what == "servers":
 		g.servers = regexp.MustCompile(`%\{\w+\}`).ReplaceAllString(rest, `"$0"`)
+		return nil
+	case what == "narrow" && rest == "servers":
+		g.narrow = true
 		return nil
 	case what == "loops" && rest == "1":
 		g.oneLoop = true

@@ -3,6 +3,7 @@ package conv
 // What is the same in every script, whatever is spoken on the wire.
 
 import (
+	"io"
 	"net"
 	"net/netip"
 )
@@ -20,8 +21,8 @@ type Mode struct {
 
 // Wire carries the bytes of a script. What Read returns is what the other side has said in the script's own words.
 type Wire interface {
-	Read(b []byte) (int, error)
-	Write(b []byte) (int, error)
+	io.ReadWriter
+	// CloseWrite says that nothing more will be written.
 	CloseWrite() error
 }
 

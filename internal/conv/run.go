@@ -58,6 +58,11 @@ func (st *step) run(w *world) error {
 	case settles:
 		w.settle()
 		return nil
+	case drains:
+		w.drain()
+		return nil
+	case holds:
+		return w.holds(st.words[0])
 	case connects:
 		from := ""
 		if len(st.words) > 1 {
@@ -242,7 +247,7 @@ func (st *step) fits(w *world, record map[string]any) string {
 		if value, there := record[key]; there {
 			got = fmt.Sprint(value)
 		}
-		if got != want[key] {
+		if got != want[key] && (want[key] != "*" || got == "") {
 			return fmt.Sprintf("%s is %q and not %q", key, got, want[key])
 		}
 	}

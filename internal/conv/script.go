@@ -31,6 +31,8 @@ const (
 	resets   verb = "resets"
 	sees     verb = "sees"
 	settles  verb = "settle"
+	drains   verb = "drains"
+	holds    verb = "holds"
 	logs     verb = "log"
 )
 
@@ -144,7 +146,8 @@ func (p *parser) takeWords(s *Script, number int, line string) error {
 
 // check finds words that mean nothing.
 func (s *step) check() error {
-	if !actorName.MatchString(s.actor) {
+	isProxy := s.actor == "proxy"
+	if !isProxy && !actorName.MatchString(s.actor) {
 		return fmt.Errorf("nobody is called %q", s.actor)
 	}
 	said := strings.Join(s.words, " ")
@@ -152,9 +155,10 @@ func (s *step) check() error {
 		sends: `^$`, receives: `^$`, drips: `^$`, ends: `^$`, resets: `^$`,
 		connects: `^(from [0-9.]+)? ?(narrow)?$`,
 		sees:     `^(end|reset|close|cut|rest|nothing|page \d\d\d( close)?)$`,
+		drains:   `^$`, holds: `^\d+$`,
 	}[s.verb]
-	if known == "" || !regexp.MustCompile(known).MatchString(said) {
-		return fmt.Errorf("nobody can do %q", strings.TrimSpace(string(s.verb)+" "+said))
+	if known == "" || isProxy != (s.verb == drains || s.verb == holds) || !regexp.MustCompile(known).MatchString(said) {
+		return fmt.Errorf("%s cannot do %q", s.actor, strings.TrimSpace(string(s.verb)+" "+said))
 	}
 	return nil
 }

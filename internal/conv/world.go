@@ -4,6 +4,7 @@ package conv
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,7 +36,8 @@ type world struct {
 	servers map[string]*net.TCPListener // origin and other
 	actors  map[string]*actor
 	silent  *silence
-	refused *net.TCPListener // closed, but for the number of its port
+
+	draining sync.WaitGroup
 }
 
 // instances counts the engines of this process, which gives each an address of its own.
@@ -50,8 +53,12 @@ func newWorld(s *Script, m Mode, loops int, folder string) (w *world, err error)
 		mode: m, actors: make(map[string]*actor), servers: make(map[string]*net.TCPListener), log: filepath.Join(folder, "access.log"),
 		proxy: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(pid%100 + 100 + int(n>>8)%50), byte(pid / 100), byte(n)}), proxyPort),
 	}
+	var how net.ListenConfig
+	if s.given.narrow {
+		how.Control = narrowed
+	}
 	for _, name := range []string{"origin", "other", "refused"} {
-		ln, err := net.Listen("tcp4", "127.0.0.1:0")
+		ln, err := how.Listen(context.Background(), "tcp4", "127.0.0.1:0")
 		if err != nil {
 			return w, err
 		}
@@ -165,6 +172,24 @@ func (w *world) settle() {
 	}
 }
 
+// drain tells the engine to finish.
+func (w *world) drain() {
+	w.draining.Go(func() { w.engine.Drain(context.Background()) })
+}
+
+// holds fails if the engine has more memory in use than so many buffers and pipes. It looks for a while, because what is
+// wrong grows.
+func (w *world) holds(most string) error {
+	limit, err := strconv.ParseUint(most, 10, 32)
+	for range settleTurns {
+		total := stat.Sum(w.engine.Counters()...)
+		if got := total.Get(stat.BuffersInUse) + total.Get(stat.PipesInUse); got > limit {
+			return fmt.Errorf("%d buffers and pipes are in use", got)
+		}
+	}
+	return err
+}
+
 // callers reports whether somebody waits to be accepted by a server.
 func callers(ln *net.TCPListener) (waiting bool, err error) {
 	raw, err := ln.SyscallConn()
@@ -231,6 +256,7 @@ func (w *world) close() (problems []error) {
 		}
 	}
 	w.engine.Stop()
+	w.draining.Wait()
 	if text := w.errors.String(); text != "" {
 		problems = append(problems, fmt.Errorf("the proxy says: %s", text))
 	}

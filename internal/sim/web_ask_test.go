@@ -33,12 +33,14 @@ type ask struct {
 	ends     [2]*tunnelEnd
 
 	begun    bool
-	to       int // where in the client's stream it ends, once it is queued whole; else 0
-	seen     int // times a server has read its head
+	to       int       // where in the client's stream it ends, once it is queued whole; else 0
+	seen     int       // times a server has read its head
+	by       []*origin // which read it
 	replies  []*reply
-	final    *message // the answer, once the client has it whole
-	page     bool     // it is the proxy's own
-	cutShort bool     // a final answer began, and did not become whole
+	interims []message // the interim answers that came
+	final    *message  // the answer, once the client has it whole
+	page     bool      // it is the proxy's own
+	cutShort bool      // a final answer began, and did not become whole
 	switched bool
 	records  int
 	rec      record.Exchange

@@ -10,14 +10,13 @@ import (
 	"sluice/engine/sock"
 )
 
-// manner of going, once everything is answered.
+// goodbye is how a client goes, once everything is answered.
 type goodbye uint8
 
 const (
 	endsThen  goodbye = iota // FIN, when all answers are here
 	waits                    // until the proxy has had enough
 	endsEarly                // FIN behind the last ask
-	goodbyes
 )
 
 type client struct {
@@ -32,11 +31,13 @@ type client struct {
 	stops   bool // it sends no rest of a body that was answered already
 
 	reader reader
-	held   *ask // its body waits for a 100
-	last   bool // the proxy has said that it closes
-	early  bool // FIN was sent before all answers had come
-	slow   bool // it stands still now and then
-	lost   bool // what it gets from now on is no matter
+	held   *ask  // its body waits for a 100
+	last   bool  // the proxy has said that it closes
+	early  bool  // FIN was sent before all answers had come
+	slow   bool  // it stands still now and then
+	lost   bool  // what it gets from now on is no matter
+	thinks int64 // until when it asks nothing more
+	dozed  bool  // it has thought for longer than the proxy waits
 	tunnel *tunnelEnd
 }
 
@@ -49,7 +50,7 @@ func (w *web) client(i int) {
 		return
 	}
 	c.reader.answer = true
-	c.depth = 1
+	c.depth, c.stops = 1, w.chance(50)
 	if w.chance(30) {
 		c.depth = w.between(2, 6)
 	}
@@ -121,12 +122,15 @@ func (c *client) drawTrouble() {
 }
 
 // attentive reports whether the client takes everything that comes, to the end.
-func (c *client) attentive() bool { return !c.slow && !c.cut && !c.early }
+func (c *client) attentive() bool { return !c.slow && !c.cut && !c.early && !c.dozed }
 
 // act implements part.
 func (c *client) act() {
 	if c.tunnel != nil {
 		c.tunnel.act()
+		return
+	}
+	if c.w.now < c.thinks {
 		return
 	}
 	for !c.last && c.held == nil && len(c.out) == 0 && c.asked < len(c.asks) && c.asked-c.read < c.depth && !c.sentEnd {
@@ -139,7 +143,7 @@ func (c *client) act() {
 		return
 	}
 	switch all := c.read == len(c.asks); {
-	case all && (c.goodbye == endsThen || c.asks[len(c.asks)-1].bad != flawless), c.last && len(c.out) == 0:
+	case all && (c.goodbye == endsThen || c.asks[len(c.asks)-1].bad != flawless), c.last && len(c.out) == 0 && !c.reader.begun():
 		c.end()
 	case c.goodbye == endsEarly && c.asked == len(c.asks) && !all:
 		c.early = true
@@ -230,12 +234,14 @@ func (c *client) head(a *ask) {
 			c.release(a)
 		}
 		c.w.cover.hit(interimSeen)
+		a.interims = append(a.interims, r.message)
 		c.reader.next()
-	case a.method == "HEAD" && a.bad == flawless && c.sent >= a.to || r.status == 204 || r.status == 304:
+	case a.method == "HEAD" || r.status == 204 || r.status == 304:
 		r.bodiless()
 		fallthrough
 	default:
 		a.cutShort = true
+		c.web.verifyHead(a, &r.message)
 		c.tooEarly(a)
 	}
 }
@@ -256,7 +262,7 @@ func (c *client) tooEarly(a *ask) {
 func (c *client) answered() {
 	a, m := c.asks[c.read], c.reader.message
 	c.w.trace("%s has the answer to ask %d: %d", c.name, a.id, m.status)
-	if c.last && c.reader.closes && c.read > 0 && c.asks[c.read-1].final != nil && c.asks[c.read-1].final.closes {
+	if c.read > 0 && c.asks[c.read-1].final.closes {
 		c.w.fault("%s gets an answer behind the last one", c.name)
 	}
 	a.final, a.cutShort = &m, false
@@ -269,13 +275,28 @@ func (c *client) answered() {
 			c.out = nil
 		}
 	}
+	c.think()
 	switch {
 	case a.switched:
 		c.tunnel = newTunnelEnd(&c.peer, a, 0)
-	case a.early:
-		c.lost, c.last = true, true // the proxy takes what it has sent too early for requests
+	case a.early, a.method == "HEAD" && a.page && m.closes:
+		// What it has sent too early is taken for requests; and whoever has not read that this is a HEAD sends a body.
+		c.lost, c.last = true, true
 	}
 	c.later()
+}
+
+// think has the client wait before it asks again, now and then.
+func (c *client) think() {
+	if c.read == len(c.asks) || !c.w.chance(15) {
+		return
+	}
+	pause := c.w.delay(timeoutKeep - time.Second)
+	if c.w.chance(10) {
+		pause, c.dozed = int64(timeoutKeep)+c.w.delay(100*time.Millisecond)-int64(50*time.Millisecond), true
+	}
+	c.thinks = c.w.now + pause
+	c.w.after(pause+1, c.later)
 }
 
 // ended implements part.

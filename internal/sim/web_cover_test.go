@@ -31,7 +31,7 @@ const (
 var webKernel = []Event{
 	ShortWrite, EAGAINStorm, TwoParts, HalfClose, Spliced, SpliceStopped, NumberReused, SpuriousHint, AcceptEMFILE,
 	AcceptAborted, DialEMFILE, DialUnreachable, DialRefused, DialHung, DataAfterClose, Lingered, Stalled, Vanished,
-	ResetWithUnsent, BacklogWait,
+	ResetWithUnsent, BacklogWait, ProxySent,
 }
 
 // webReasons are the endings that the web can bring about.

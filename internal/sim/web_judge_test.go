@@ -22,6 +22,59 @@ func (w *web) clientAt(addr netip.AddrPort) *client {
 	return nil
 }
 
+// replyOf is the reply that an answer is, by its number; nil for the proxy's own.
+func (w *web) replyOf(a *ask, m *message) *reply {
+	for _, r := range a.replies {
+		if m.value("X-Id") == fmt.Sprintf("%d.%d", a.id, r.try) {
+			return r
+		}
+	}
+	return nil
+}
+
+// verifyHead judges the head of an answer the moment it is there: what came before it, and whether it could be sent yet.
+func (w *web) verifyHead(a *ask, m *message) {
+	r := w.replyOf(a, m)
+	if r == nil {
+		return
+	}
+	if text := w.wrongInterims(a, r); text != "" {
+		w.fault("the answer to ask %d has interim answers before it, %s", a.id, text)
+	}
+	if a.way == keepWay || a.way == bothWay {
+		near, least := r.by.e.peer, r.from+len(r.head)
+		if !r.bodiless() {
+			least += min(w.keep, len(r.given()))
+		}
+		if int(near.received) < least {
+			w.fault("the answer to ask %d has left before its body was kept back", a.id)
+		}
+	}
+}
+
+// wrongInterims says what is wrong with the interim answers before a reply. Some may be missing: clients who do not take
+// what is there already are spared more.
+func (w *web) wrongInterims(a *ask, r *reply) string {
+	rest := r.interims
+	for i := range a.interims {
+		m := &a.interims[i]
+		if m.status == 100 && m.value("X-Hint") == "" {
+			if i > 0 || !a.expects || a.way != holdWay && a.way != bothWay {
+				return "among them a 100 by nobody"
+			}
+			continue
+		}
+		for len(rest) > 0 && rest[0] != m.status {
+			rest = rest[1:]
+		}
+		if len(rest) == 0 && r.try == 1 {
+			return fmt.Sprintf("among them a %d that the server has not sent", m.status)
+		}
+		rest = rest[min(1, len(rest)):]
+	}
+	return ""
+}
+
 // verify judges a whole answer.
 func (w *web) verify(a *ask) {
 	m := a.final
@@ -34,15 +87,11 @@ func (w *web) verify(a *ask) {
 		}
 		return
 	}
-	for _, r := range a.replies {
-		if id == fmt.Sprintf("%d.%d", a.id, r.try) {
-			if text := w.wrongAnswer(a, r); text != "" {
-				w.fault("the answer to ask %d is whole, but %s", a.id, text)
-			}
-			return
-		}
+	if r := w.replyOf(a, m); r == nil {
+		w.fault("the answer to ask %d has the number %s", a.id, id)
+	} else if text := w.wrongAnswer(a, r); text != "" {
+		w.fault("the answer to ask %d is whole, but %s", a.id, text)
 	}
-	w.fault("the answer to ask %d has the number %s", a.id, id)
 }
 
 func (w *web) wrongAnswer(a *ask, r *reply) string {
@@ -310,7 +359,11 @@ func (w *web) within(r *record.Exchange) string {
 func (w *web) innocentServer(a *ask) string {
 	r := &a.rec
 	gone, slow, far, spoiled := false, false, false, false
-	for _, o := range w.origins {
+	suspects := w.origins
+	if n := len(a.by); n > 0 && !r.Reused {
+		suspects = a.by[n-1:] // it was alone with this one
+	}
+	for _, o := range suspects {
 		gone = gone || o.cut || o.leaves || o.broken || o.reply != nil && o.reply.closes
 		slow = slow || o.slow
 		far = far || o.over && o.cut

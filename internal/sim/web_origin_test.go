@@ -137,6 +137,7 @@ func (o *origin) introduced() bool {
 	case !o.w.plan.unix && o.web.clientAt(h.Source) == nil:
 		o.w.fault("%s received a PROXY header for %v, who is no client", o.name, h.Source)
 	}
+	o.w.cover.hit(ProxySent)
 	o.in = o.in[n:]
 	o.headed = true
 	return true
@@ -185,6 +186,7 @@ func (o *origin) head() bool {
 	o.ask = a
 	w.trace("%s gets ask %d: %s", o.name, a.id, r.first)
 	a.seen++
+	a.by = append(a.by, o)
 	if text := o.wrongHead(parts); text != "" {
 		w.fault("%s received ask %d, %s", o.name, a.id, text)
 		return false
@@ -221,7 +223,20 @@ func (o *origin) wrongHead(parts []string) string {
 	case r.chunked != a.chunked, !a.chunked && max(r.length, 0) != len(a.body):
 		return "framed otherwise"
 	}
+	if text := o.tooSoon(); text != "" {
+		return text
+	}
 	return o.wrongHops()
+}
+
+// tooSoon says that the head has left although not enough of the body can have been kept back before.
+func (o *origin) tooSoon() string {
+	a := o.ask
+	if a.way != holdWay && a.way != bothWay || len(a.body) == 0 {
+		return ""
+	}
+	had := int(a.of.e.peer.received) - (a.to - len(a.wire))
+	return unless(a.to > 0 && had >= min(o.web.hold, len(a.body)), "before its body was kept back")
 }
 
 func (o *origin) wrongHops() string {

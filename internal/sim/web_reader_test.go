@@ -153,8 +153,12 @@ func (r *reader) step(b []byte) int {
 	case readsBody, readsData:
 		n := min(len(b), r.left)
 		r.body = append(r.body, b[:n]...)
-		if r.left -= n; r.left == 0 {
-			r.state = map[readerState]readerState{readsBody: readsNothing, readsData: readsGap}[r.state]
+		switch r.left -= n; {
+		case r.left > 0:
+		case r.chunked:
+			r.state = readsGap
+		default:
+			r.state = readsNothing
 		}
 		return n
 	case readsToEnd:

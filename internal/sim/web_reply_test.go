@@ -62,8 +62,8 @@ func (w *web) newReply(a *ask, o *origin) *reply {
 	a.replies = append(a.replies, r)
 	r.status = []int{200, 200, 200, 201, 204, 304, 404, 500, 302}[w.rng.IntN(9)]
 	n := w.size()
-	if a.of.slow && w.chance(20) {
-		n = w.between(100<<10, 300<<10) // more than the kernels between us hold
+	if a.of.slow && w.plan.bufferMin > 1024 && a.of.bite > 1024 && o.piece > 1024 && w.chance(50) {
+		n = w.between(150<<10, 250<<10) // more than the kernels between us hold
 	}
 	r.body = mark(a.id, 10+r.try, n)
 	r.framing = replyFraming(w.rng.IntN(3))

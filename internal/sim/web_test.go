@@ -293,6 +293,9 @@ func (w *web) inspect() {
 	if most := 5*c.net.Open() + 8*live(w.rig.server, "streams"); used > most {
 		w.fault("%d buffers and pipes for %d connections and %d exchanges", used, c.net.Open(), live(w.rig.server, "streams"))
 	}
+	if idle := int(w.stats.Get(stat.HTTPBackIdle)); idle > w.pool.MaxIdle*len(w.servers) {
+		w.fault("%d idle connections to %d servers, with a limit of %d for each", idle, len(w.servers), w.pool.MaxIdle)
+	}
 }
 
 // atRest implements play: connections that wait for a request hold nothing, and there is an exchange for the others only.
