@@ -135,11 +135,13 @@ func (r *router) Route(x *exchange.Exchange) (*exchange.Route, record.Reason) {
 	host, path, ok := h.Bytes(h.Authority), h.Path(), true
 	if len(host) > 0 {
 		if host, ok = route.NormalHost(r.host, host); !ok {
+			x.Record.Detail = "the host is no valid name or address"
 			return nil, record.BadRequest
 		}
 	}
 	if len(path) > 0 && path[0] == '/' {
 		if path, ok = route.NormalPath(r.path, path); !ok {
+			x.Record.Detail = "the path has more than one reading"
 			return nil, record.BadRequest
 		}
 	}

@@ -1,5 +1,7 @@
 package pool
 
+import "unsafe"
+
 // FreeList hands out objects of one type and takes them back, for one loop: last in, first out,
 // because the object put back last is the one still in the cache.
 //
@@ -9,7 +11,7 @@ package pool
 //	*c = Conn{}
 //	conns.Put(c)
 //
-// Objects are carved from slabs of 64, so that 9,000 connections are some 140 allocations that lie
+// Small objects are carved from slabs of 64, so that 9,000 connections are some 140 allocations that lie
 // densely. The price is that a slab lives as long as any object in it is reachable: after a
 // peak the list keeps up to MaxIdle objects, and with them their slabs.
 //
@@ -32,8 +34,10 @@ const (
 	DefaultMaxIdle = 4096
 
 	// slabSize is large enough to make carving rare, small enough that a list which is used once
-	// wastes little.
-	slabSize = 64
+	// wastes little; slabBytes makes slabs of large objects shorter, because one object in use
+	// keeps its whole slab.
+	slabSize  = 64
+	slabBytes = 16 << 10
 )
 
 // Get returns an object the caller owns until Put: a zero one or one as it was put.
@@ -49,7 +53,8 @@ func (f *FreeList[T]) Get() *T {
 		return x
 	}
 	if len(f.fresh) == 0 {
-		f.fresh = make([]T, slabSize)
+		var one T
+		f.fresh = make([]T, max(1, min(slabSize, slabBytes/max(1, int(unsafe.Sizeof(one))))))
 	}
 	x := &f.fresh[0]
 	f.fresh = f.fresh[1:]

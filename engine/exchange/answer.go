@@ -105,8 +105,12 @@ func (x *Exchange) Ended(f *flow.Flow, err error) {
 	case x.state == Tunneling:
 		x.tunnelEnded(f, err)
 	case f == &x.Up && err == nil:
+		if x.Answered() {
+			return
+		}
 		x.waiting = x.loop.Now()
 		x.watchAnswer()
+		x.front.Received(x)
 	case f == &x.Up:
 		x.bodyFailed(err)
 	case err == nil:
@@ -125,7 +129,7 @@ func (x *Exchange) bodyFailed(err error) {
 		x.Fail(known.Kind, known.Detail, known.Cause)
 		return
 	}
-	if err == io.ErrUnexpectedEOF {
+	if err == io.ErrUnexpectedEOF && !x.Answered() { // else it may have stopped because of the answer, which it gets
 		x.Abandon(record.ClientGone, nil)
 	}
 }
@@ -188,12 +192,16 @@ func (x *Exchange) takeBack() {
 
 // Abandon ends the exchange because its client is gone, or must go. Nothing more is sent.
 func (x *Exchange) Abandon(why record.Reason, cause error) {
-	if x.state == Over || x.lost != record.None {
+	switch {
+	case x.state == Over:
 		return
-	}
-	if x.state == Tunneling && cause != nil {
+	case x.lost != record.None && cause != nil:
+		return // the other side is gone as well; the last words find out
+	case x.state == Tunneling && x.lost == record.None && cause != nil:
 		x.lose(why, cause)
 		return
+	case x.lost != record.None:
+		why, cause = x.lost, x.cause
 	}
 	x.cut = true
 	x.finish(why, cause)

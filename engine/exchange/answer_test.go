@@ -505,9 +505,9 @@ func TestUsedAgain(t *testing.T) {
 	for name, x := range map[string]*Exchange{"used": &r.x, "new": &newRig(t).x} {
 		head := Exchange{}
 		assert.Equal(t, x.Request.Size()+x.Response.Size()+x.RequestTrailers.Size()+x.ResponseTrailers.Size(), 0)
-		got := []any{x.RequestBody, x.ResponseBody, x.Upgrade, x.Protocol, x.Connect, x.Continue, x.Bodiless, x.Switching, x.Record, x.pace,
+		got := []any{x.RequestBody, x.ResponseBody, x.Upgrade, x.Protocol, x.Connect, x.Continue, x.Bodiless, x.Switching, x.Record, x.upPace, x.downPace,
 			x.halved, x.gate, x.answer, x.failed, x.first, x.lost, x.cause, x.closing, x.kept, x.served, x.cut, x.hold, x.keep}
-		want := []any{head.RequestBody, head.ResponseBody, head.Upgrade, head.Protocol, false, false, false, false, head.Record, head.pace,
+		want := []any{head.RequestBody, head.ResponseBody, head.Upgrade, head.Protocol, false, false, false, false, head.Record, head.upPace, head.downPace,
 			head.halved, 0, head.answer, head.failed, head.first, head.lost, head.cause, false, false, false, false, head.hold, head.keep}
 		for i := range got {
 			if fmt.Sprint(got[i]) != fmt.Sprint(want[i]) {

@@ -79,13 +79,14 @@ type Exchange struct {
 	hold     *flow.Collector // keeps the request's body back, when the route says so
 	keep     *flow.Collector // likewise the answer's
 
-	timer   loop.Timer
-	armed   int64 // when the timer comes up; valid while it runs
-	phase   int64 // when the present phase of the record began
-	waiting int64 // since when the handler has had everything it needs to answer
-	cause   error // behind failed or lost
-	halved  int64 // when one direction of a tunnel ended, or 0
-	pace    pace
+	timer    loop.Timer
+	armed    int64 // when the timer comes up; valid while it runs
+	phase    int64 // when the present phase of the record began
+	waiting  int64 // since when the handler has had everything it needs to answer
+	cause    error // behind failed or lost
+	halved   int64 // when one direction of a tunnel ended, or 0
+	upPace   pace  // of the request's body
+	downPace pace  // of the answer's, or of a dying tunnel's last words
 
 	gate    int // the next of the route's gates
 	step    step
@@ -112,6 +113,7 @@ func (x *Exchange) Bind(l *loop.Loop, buffers *pool.Arena) {
 // happen before it returns, up to front.Over.
 func (x *Exchange) Begin(front Front, service *Service) {
 	x.front, x.service = front, service
+	x.Record.Names = service.Names
 	x.set(Routing)
 	x.step = stepRoute
 	x.phase = x.loop.Now()
@@ -123,6 +125,7 @@ func (x *Exchange) Begin(front Front, service *Service) {
 // connection that closes. The request may be incomplete.
 func (x *Exchange) Refuse(front Front, service *Service, why record.Reason, detail string) {
 	x.front, x.service = front, service
+	x.Record.Names = service.Names
 	x.set(Routing)
 	x.closing = true
 	x.phase = x.loop.Now()
@@ -132,6 +135,7 @@ func (x *Exchange) Refuse(front Front, service *Service, why record.Reason, deta
 // Forgo ends an exchange before it has begun, for why: its client does not wait for an answer.
 func (x *Exchange) Forgo(front Front, service *Service, why record.Reason) {
 	x.front, x.service = front, service
+	x.Record.Names = service.Names
 	x.set(Routing)
 	x.phase = x.loop.Now()
 	x.Abandon(why, nil)
@@ -154,7 +158,7 @@ func (x *Exchange) Clear() {
 	x.upSource, x.source, x.outer, x.hold, x.keep = nil, nil, nil, nil, nil
 	x.reply = memory{}
 	x.halved, x.gate, x.answer = 0, 0, unanswered
-	x.pace = pace{}
+	x.upPace, x.downPace = pace{}, pace{}
 	x.failed, x.first, x.lost, x.cause = record.None, record.None, record.None, nil
 	x.running, x.woken, x.closing, x.kept, x.served, x.cut = false, false, false, false, false, false
 	x.set(Unused)
@@ -193,6 +197,9 @@ func (x *Exchange) bodyRead() bool {
 	}
 	return x.upSource != nil && x.Up.Delivered()
 }
+
+// Local is the address that the client has connected to; the zero AddrPort for a unix socket.
+func (x *Exchange) Local() netip.AddrPort { return x.front.Local(x) }
 
 // Phase ends a phase of the record and returns how long it took.
 func (x *Exchange) Phase() record.Micros {

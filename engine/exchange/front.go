@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"net/netip"
+
 	"sluice/engine/flow"
 	"sluice/engine/record"
 )
@@ -10,6 +12,11 @@ type Front interface {
 	// Source is the source of the request's body. It is asked for at most once, when there is a body, and again after
 	// Switch.
 	Source(x *Exchange) flow.Source
+	// Received says that the whole of the request's body has been passed on, and no answer has begun. Alone of these
+	// methods it may abandon the exchange.
+	Received(x *Exchange)
+	// Local is the address that the client has connected to; the zero AddrPort for a unix socket.
+	Local(x *Exchange) netip.AddrPort
 	// Inform queues x.Response as an interim answer (1xx). Clients that know none are spared it.
 	Inform(x *Exchange)
 	// WriteHead queues the head of the answer: x.Response, framed for x.ResponseBody. It is false when the head cannot

@@ -35,15 +35,16 @@ type rig struct {
 	unfound record.Reason // why there is no route
 	service Service
 
-	body    source // of the request
-	client  sink   // of the answer
-	server  handler
-	log     []string // what the front was told
-	refuse  int      // heads that do not fit
-	backlog int
-	records []record.Exchange
-	overs   int
-	cut     bool
+	body     source // of the request
+	client   sink   // of the answer
+	server   handler
+	log      []string // what the front was told
+	refuse   int      // heads that do not fit
+	backlog  int
+	received int // bodies
+	records  []record.Exchange
+	overs    int
+	cut      bool
 }
 
 func newRig(t *testing.T) *rig {
@@ -190,6 +191,16 @@ func (r *rig) Source(*Exchange) flow.Source {
 	r.note("source")
 	return &r.body
 }
+
+// Received comes when the body has been passed on, and nothing has been answered.
+func (r *rig) Received(x *Exchange) {
+	r.received++
+	if x.Unfinished() || x.Answered() {
+		r.t.Error("a body was received that is not whole, or whose answer has begun")
+	}
+}
+
+func (r *rig) Local(*Exchange) netip.AddrPort { return netip.MustParseAddrPort("192.0.2.2:80") }
 
 func (r *rig) Inform(x *Exchange) { r.note("inform %d", x.Response.Status) }
 

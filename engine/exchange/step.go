@@ -105,7 +105,10 @@ func (x *Exchange) askGates() verdict {
 		gate := x.Route.Gates[x.gate]
 		x.gate++
 		switch gate.Check(x) {
-		case Answered, Parked:
+		case Parked:
+			x.expect(x.loop.Now() + int64(x.timeouts().FirstByte))
+			return park
+		case Answered:
 			return park
 		case Next:
 		}
@@ -199,13 +202,15 @@ func (x *Exchange) SendBody(sink flow.Sink) {
 // RecallBody takes the request's body back from its sink: what has not come yet stays where it is, and may be sent to
 // another.
 func (x *Exchange) RecallBody() {
-	if x.upSource != nil && x.hold == nil && !x.Up.Closing() {
-		x.upSource.Stop(&x.Up, nil) // or it would answer a flow that is over
+	switch {
+	case x.upSource == nil || x.Up.Closing():
+	case x.hold != nil:
+		x.hold.Recall()
+	default:
+		x.upSource.Stop(&x.Up, nil)
 	}
 	x.Up.Cancel()
 }
 
-// Replayable reports whether the request could be sent once more: it has no body, or no byte of it has been sent.
-func (x *Exchange) Replayable() bool {
-	return x.RequestBody == 0 || x.upSource == nil || x.Up.Moved() == 0 && !x.Up.Stalled()
-}
+// Replayable reports whether the request could be sent once more: it has no body, or no byte of it has left its source.
+func (x *Exchange) Replayable() bool { return x.RequestBody == 0 || x.upSource == nil || !x.Up.Begun() }

@@ -160,13 +160,11 @@ func TestAParkedGate(t *testing.T) {
 		r.x.Resume()
 		r.staysOver()
 	})
-	t.Run("has a clock of its own", func(t *testing.T) {
+	t.Run("has its time", func(t *testing.T) {
 		r := newRig(t)
 		parked(r)
-		r.pass(patient.FirstByte * 3)
-		r.running()
-		r.x.Resume()
-		r.over(record.Done)
+		r.ends(patient.FirstByte, record.Busy)
+		assert.Equal(t, r.over(record.Busy).Status, 503)
 	})
 }
 
@@ -338,6 +336,7 @@ func TestTheRequestsBody(t *testing.T) {
 		r.body.end()
 		assert.Equal(t, r.x.Sending() || r.x.Unfinished(), false)
 		assert.Equal(t, r.server.request.got, "abcdef")
+		assert.Equal(t, r.received, 1)
 		r.server.answers(200, 0)
 		assert.Equal(t, r.over(record.Done).BytesUp, uint64(6))
 	})

@@ -16,8 +16,10 @@ const (
 	// rateGrace is how long a body may be slow before the minimum rate counts, and over which it is measured from then
 	// on: start-up, and the steps in which windows open, are shorter.
 	rateGrace = 10 * time.Second
-	// lastWordsMax is how long what one side of a tunnel had sent before it was lost may take to reach the other.
-	lastWordsMax = 10 * time.Second
+	// lastWords is how long what one side of a tunnel had sent before it was lost may stand still on its way to the other,
+	// lastWordsMax how long it may take at all.
+	lastWords    = 2 * time.Second
+	lastWordsMax = 5 * time.Minute
 )
 
 // pace is how a body on the client's side has moved: the progress at the last look, and since when there was none.
@@ -59,7 +61,7 @@ func (x *Exchange) expect(deadline int64) {
 // watchBody looks after a request's body that has begun to move.
 func (x *Exchange) watchBody() {
 	now := x.loop.Now()
-	x.pace = pace{since: now, start: now}
+	x.upPace = pace{since: now, start: now}
 	x.expect(x.look(now, x.deadline(now)))
 }
 
@@ -77,7 +79,7 @@ func (x *Exchange) look(now int64, next due) int64 {
 // have to look: what the client has taken, which costs a system call to know, is asked for when the timer comes up.
 func (x *Exchange) watchAnswer() {
 	now, t := x.loop.Now(), x.timeouts()
-	x.pace = pace{since: now}
+	x.downPace = pace{since: now}
 	look := now + int64(min(t.WriteIdle, t.Idle, rateGrace))
 	if x.state != Answering {
 		look = min(look, x.deadline(now).at)
@@ -111,22 +113,24 @@ func (x *Exchange) Expired(*loop.Timer) {
 	x.Fail(next.why, "", nil)
 }
 
-// deadline finds what is waited for, and until when.
+// deadline finds what is waited for, and until when. Both bodies may move at once, and then both count.
 func (x *Exchange) deadline(now int64) due {
-	switch x.state {
-	case Tunneling:
-		return x.tunnelDeadline()
-	case Answering:
-		return x.answerDeadline(now)
+	if x.state == Tunneling {
+		return x.tunnelDeadline(now)
 	}
-	if in := x.incoming(); in != nil {
-		return x.bodyDeadline(in, now)
+	body, moving := x.bodyDeadline(now)
+	if x.state == Answering {
+		if answer := x.answerDeadline(now); !moving || answer.at < body.at {
+			return answer
+		}
 	}
-	if x.keep != nil {
+	switch {
+	case moving:
+		return body
+	case x.keep != nil:
 		return x.sourceDeadline(x.keep.Inner())
-	}
-	if x.state == Routing {
-		return due{now + int64(x.timeouts().FirstByte), record.Busy} // a gate has its own clock
+	case x.state == Routing:
+		return due{x.waiting + int64(x.timeouts().FirstByte), record.Busy} // parked by a gate
 	}
 	return x.firstByte(now)
 }
@@ -140,32 +144,37 @@ func (x *Exchange) firstByte(now int64) due {
 	return due{since + int64(x.timeouts().FirstByte), record.AnswerTimeout}
 }
 
+// bodyDeadline is for the request's body, if it is under way: from the client, or to the server.
+func (x *Exchange) bodyDeadline(now int64) (next due, moving bool) {
+	t := x.timeouts()
+	if x.Sending() && x.Up.Stalled() {
+		x.upPace.start = 0
+		return due{x.Up.LastMove() + int64(t.Idle), record.AnswerTimeout}, true
+	}
+	in := x.incoming()
+	switch {
+	case in == nil:
+		return due{}, false
+	case in.Stalled(), x.Continue && in.Moved() == 0: // kept back, and the handler has not asked for it; or told to wait
+		x.upPace.start = 0
+		return x.firstByte(now), x.state != Answering // an answer that has begun is not waited for
+	}
+	x.upPace.note(in.Moved(), in.LastMove())
+	idle := due{x.upPace.since + int64(t.BodyIdle), record.BodyTimeout}
+	return x.upPace.slower(idle, due{now, record.BodyTooSlow}, t.MinRate), true
+}
+
 // incoming is the flow that brings the request's body from the front, if it is under way.
 func (x *Exchange) incoming() *flow.Flow {
 	switch {
-	case x.hold != nil && !x.hold.Inner().Closing():
-		return x.hold.Inner()
-	case x.upSource != nil && !x.Up.Closing():
+	case x.hold != nil:
+		if in := x.hold.Inner(); !in.Closing() {
+			return in
+		}
+	case x.Sending():
 		return &x.Up
 	}
 	return nil
-}
-
-// bodyDeadline is for a body that comes in.
-func (x *Exchange) bodyDeadline(in *flow.Flow, now int64) due {
-	t := x.timeouts()
-	if in.Stalled() {
-		x.pace.start = 0
-	}
-	if in.Stalled() && in == &x.Up {
-		return due{in.LastMove() + int64(t.Idle), record.AnswerTimeout}
-	}
-	if x.Continue && in.Moved() == 0 || in.Stalled() { // told to wait; or kept back, and the handler has not asked for it
-		return x.firstByte(now)
-	}
-	x.pace.note(in.Moved(), in.LastMove())
-	idle := due{x.pace.since + int64(t.BodyIdle), record.BodyTimeout}
-	return x.pace.slower(idle, due{now, record.BodyTooSlow}, t.MinRate)
 }
 
 // answerDeadline is for an answer on its way to the client.
@@ -173,15 +182,19 @@ func (x *Exchange) answerDeadline(now int64) due {
 	t := x.timeouts()
 	backlog := x.front.Backlog(x)
 	if !x.Down.Stalled() && (backlog == 0 || x.keep == nil) {
-		x.pace.start = 0
-		return x.sourceDeadline(&x.Down)
+		x.downPace.start = 0
+		next := x.sourceDeadline(&x.Down)
+		if x.Sending() { // a server that takes the request is at work on the answer
+			next.at = max(next.at, x.Up.LastMove()+int64(t.Idle))
+		}
+		return next
 	}
 	acked := x.Down.Moved() - min(x.Down.Moved(), uint64(backlog))
-	if acked != x.pace.moved {
-		x.pace.note(acked, now)
+	if acked != x.downPace.moved {
+		x.downPace.note(acked, now)
 	}
-	idle := due{x.pace.since + int64(t.WriteIdle), record.WriteTimeout}
-	return x.pace.slower(idle, due{now, record.WriteTimeout}, t.MinRate)
+	idle := due{x.downPace.since + int64(t.WriteIdle), record.WriteTimeout}
+	return x.downPace.slower(idle, due{now, record.WriteTimeout}, t.MinRate)
 }
 
 // sourceDeadline is for a body whose next bytes the server owes.
@@ -220,16 +233,28 @@ func (p *pace) slower(idle, tooSlow due, rate int64) due {
 }
 
 // tunnelDeadline is for a tunnel in which nothing moves.
-func (x *Exchange) tunnelDeadline() due {
+func (x *Exchange) tunnelDeadline(now int64) due {
 	t := x.timeouts()
 	last := max(x.Up.LastMove(), x.Down.LastMove(), x.halved)
 	switch {
 	case x.lost != record.None:
-		return due{x.waiting + int64(lastWordsMax), x.lost}
+		return x.lastWordsDeadline(now)
 	case x.halved != 0:
 		return due{last + int64(t.HalfClosed), record.HalfClosedIdle}
 	}
 	return due{last + int64(t.Tunnel), record.TunnelIdle}
+}
+
+// lastWordsDeadline is for what one side of a tunnel had sent before it was lost.
+func (x *Exchange) lastWordsDeadline(now int64) due {
+	moved := x.lastWords().Moved()
+	if x.lastWords() == &x.Down {
+		moved -= min(moved, uint64(x.front.Backlog(x)))
+	}
+	if moved != x.downPace.moved {
+		x.downPace.note(moved, now)
+	}
+	return due{min(x.downPace.since+int64(lastWords), x.waiting+int64(lastWordsMax)), x.lost}
 }
 
 // Panicked implements loop.Victim.

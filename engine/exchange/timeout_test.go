@@ -45,13 +45,11 @@ func TestTheRequestsBodyStandsStill(t *testing.T) {
 	r.ends(patient.BodyIdle, record.BodyTimeout)
 	r.over(record.BodyTimeout)
 
-	r = upload(t) // an answer that has begun can only be cut
+	r = upload(t) // it counts beside the answer's own clock, and an answer that has begun can only be cut
 	r.server.answers(200, Unknown)
 	r.server.answer.say("early")
-	r.pass(patient.BodyIdle)
-	r.running() // the answer's own clock counts
-	r.ends(patient.Idle-patient.BodyIdle, record.AnswerIdle)
-	r.over(record.AnswerIdle)
+	r.ends(patient.BodyIdle, record.BodyTimeout)
+	assert.Equal(t, r.over(record.BodyTimeout).Status, 200)
 	assert.Equal(t, r.cut, true)
 }
 
@@ -179,14 +177,44 @@ func TestNoAnswer(t *testing.T) {
 	r.ends(patient.Idle, record.AnswerTimeout)
 	assert.Equal(t, r.over(record.AnswerTimeout).Status, 504)
 
-	r = newRig(t) // a gate takes as long as it wants, and does not count
+	r = newRig(t) // what a gate has taken does not count
 	r.route.Gates = []Gate{gate(func(*Exchange) Verdict { return Parked })}
 	r.get()
-	r.pass(10 * patient.FirstByte)
-	r.running()
+	r.pass(patient.FirstByte - time.Second)
 	r.x.Resume()
 	r.ends(patient.FirstByte, record.AnswerTimeout)
 	r.over(record.AnswerTimeout)
+}
+
+// What has a clock of its own, as connecting does, is not the server's time to answer.
+func TestDetours(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.server.serve = (*Exchange).Detour
+	r.get()
+	r.pass(10 * patient.FirstByte)
+	r.running()
+	r.x.Await()
+	r.ends(patient.FirstByte, record.AnswerTimeout)
+	r.over(record.AnswerTimeout)
+}
+
+// A client that waits for a 100 sends no body while a final answer comes instead, however long that takes.
+func TestAFinalAnswerInsteadOfA100(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.server.serve = func(x *Exchange) { x.SendBody(&r.server.request) }
+	r.x.Continue = true
+	r.request("POST", 5)
+	r.begin()
+	r.server.answers(200, Unknown)
+	for range 20 {
+		r.pass(patient.FirstByte / 2)
+		r.running()
+		r.server.answer.say("x")
+	}
+	r.server.answer.end()
+	r.over(record.Done)
 }
 
 func TestTheAnswerStandsStill(t *testing.T) {

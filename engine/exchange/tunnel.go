@@ -64,7 +64,8 @@ func (x *Exchange) lose(why record.Reason, cause error) {
 		return
 	}
 	x.waiting = x.loop.Now()
-	x.expect(x.waiting + int64(lastWordsMax))
+	x.downPace = pace{since: x.waiting}
+	x.expect(x.waiting + int64(lastWords))
 }
 
 // lastWords is the flow out of the side that is gone.

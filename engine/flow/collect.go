@@ -62,9 +62,12 @@ func (c *Collector) Collected() uint64 { return c.in.Moved() }
 // Inner is the flow into the collector.
 func (c *Collector) Inner() *Flow { return &c.in }
 
+// Recall withdraws a Proceed that was not answered: the sink is another one from now on.
+func (c *Collector) Recall() { c.asked = false }
+
 // Cancel gives everything back and tells nobody.
 func (c *Collector) Cancel() {
-	c.in.Cancel()
+	c.in.Withdraw()
 	c.drop()
 	c.keeper, c.told = nil, true
 }

@@ -76,6 +76,7 @@ type Flow struct {
 	state State
 	end   bool // the chunk in flight is the last
 	piped bool // some bytes went through a pipe
+	begun bool // the source has sent a chunk
 }
 
 // Start begins a transfer. The first Proceed comes from the loop's ring. A flow may be started again once it has
@@ -85,7 +86,7 @@ func (f *Flow) Start(l *loop.Loop, src Source, dst Sink, owner Owner) {
 		panic("flow: " + f.state.String() + " → " + Ready.String())
 	}
 	f.loop, f.src, f.dst, f.owner = l, src, dst, owner
-	f.moved, f.first, f.err, f.end, f.piped = 0, 0, nil, false, false
+	f.moved, f.first, f.err, f.end, f.piped, f.begun = 0, 0, nil, false, false, false
 	f.last = l.Now()
 	f.task.Bind(f)
 	f.set(Ready)
@@ -120,7 +121,7 @@ func (f *Flow) Panicked() {
 // Send passes one chunk on. Only the source calls it, once per Proceed.
 func (f *Flow) Send(c Chunk, end bool) {
 	f.set(Sending)
-	f.chunk, f.end = c, end
+	f.chunk, f.end, f.begun = c, end, true
 	f.dst.Write(f, &f.chunk, end)
 }
 
@@ -190,6 +191,17 @@ func (f *Flow) release() {
 		f.chunk.Owner.Release()
 	}
 	f.chunk = Chunk{}
+}
+
+// Begun reports whether the source has sent a chunk: its bytes have left it, whatever became of them.
+func (f *Flow) Begun() bool { return f.begun }
+
+// Withdraw is Cancel for an owner who keeps the source: a Proceed that was not answered is withdrawn.
+func (f *Flow) Withdraw() {
+	if f.state == Ready {
+		f.src.Stop(f, nil)
+	}
+	f.Cancel()
 }
 
 // Moved is the number of bytes the sink has taken.

@@ -105,7 +105,10 @@ func (b *back) Source() flow.Source {
 }
 
 // Switch implements exchange.Back.
-func (b *back) Switch() { b.set(tunneled) }
+func (b *back) Switch() {
+	b.set(tunneled)
+	b.conn.KeepAlive()
+}
 
 // Connected implements sock.Owner. The connection has been connected for long.
 func (b *back) Connected(*sock.Conn) {}
@@ -226,10 +229,16 @@ func (b *back) hasBody() bool { return b.msg.Body != 0 && !b.x.Bodiless }
 func (b *back) Finish() (reusable bool) {
 	c := b.conn
 	b.body.settle()
-	reusable = b.state == answering && !b.msg.Close && !b.x.Sending() && !b.x.Unfinished() && c.Queued() == 0 &&
+	reusable = b.state == answering && !b.msg.Close && !b.x.Sending() && b.whole() && c.Queued() == 0 &&
 		len(c.Ahead()) == 0 && !c.PeerEnds() && c.Cause() == 0
 	b.detach()
 	return reusable
+}
+
+// whole reports whether the request has been sent whole, to the byte.
+func (b *back) whole() bool {
+	x := b.x
+	return x.RequestBody == 0 || !x.Unfinished() && x.Up.Delivered() && (x.RequestBody < 0 || x.Up.Moved() == uint64(x.RequestBody))
 }
 
 // Cancel implements exchange.Back.

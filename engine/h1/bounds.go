@@ -1,5 +1,7 @@
 package h1
 
+import "time"
+
 // Every fixed limit of this room, with its reason; those of single heads and bodies are wire's.
 
 const (
@@ -24,4 +26,11 @@ const (
 
 	// chunkHeadMax holds the size line of any chunk.
 	chunkHeadMax = 18
+
+	// idleStreams is how many streams a listener keeps for its next requests on each loop: more than are ever under way
+	// at once but in a burst, whose streams are left to the collector.
+	idleStreams = 256
+
+	// drainGrace is how long a connection that was accepted just before a drain may take to send its first byte.
+	drainGrace = 2 * time.Second
 )

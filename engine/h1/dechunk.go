@@ -21,6 +21,7 @@ type dechunker struct {
 	most    int64 // bytes of data that are accepted; 0 is no bound
 	taken   int64 // bytes of data so far
 	held    int   // bytes ahead in the connection whose data is with the sink
+	bad     *wire.Bad
 	waiting bool
 	done    bool // the last chunk and the trailers have been read
 }
@@ -53,11 +54,14 @@ func (d *dechunker) ended() bool { return d.done }
 func (d *dechunker) Proceed(f *flow.Flow) {
 	d.flow, d.waiting = f, true
 	d.settle()
-	if d.done {
+	switch {
+	case d.bad != nil:
+		d.refuse()
+	case d.done:
 		d.send(nil, true)
-		return
+	default:
+		d.conn.Peek(d)
 	}
-	d.conn.Peek(d)
 }
 
 // Stop implements flow.Source.
@@ -70,10 +74,10 @@ func (d *dechunker) Stop(*flow.Flow, error) {
 
 // Peeked implements sock.Peeker.
 func (d *dechunker) Peeked(c *sock.Conn, b []byte, eof bool) {
-	data, consumed, bad := d.squeeze(b)
+	data, consumed := d.squeeze(b)
 	switch {
-	case bad != nil:
-		d.fail(&record.Error{Kind: bad.Reason, Detail: bad.Detail})
+	case d.bad != nil && len(data) == 0:
+		d.refuse()
 	case d.most > 0 && d.taken > d.most:
 		d.fail(&record.Error{Kind: record.BodyTooLarge})
 	case len(data) > 0:
@@ -94,12 +98,13 @@ func (d *dechunker) Peeked(c *sock.Conn, b []byte, eof bool) {
 	}
 }
 
-// squeeze decodes all of b and moves the data of its chunks together.
-func (d *dechunker) squeeze(b []byte) (data []byte, consumed int, bad *wire.Bad) {
+// squeeze decodes all of b and moves the data of its chunks together. What comes before a fault still goes on.
+func (d *dechunker) squeeze(b []byte) (data []byte, consumed int) {
 	for !d.done {
 		piece, n, done, bad := d.decoder.Next(b[consumed:])
 		if bad != nil {
-			return nil, consumed, bad
+			d.bad = bad
+			break
 		}
 		consumed += n
 		d.done = done
@@ -114,13 +119,15 @@ func (d *dechunker) squeeze(b []byte) (data []byte, consumed int, bad *wire.Bad)
 			break
 		}
 	}
-	return data, consumed, nil
+	return data, consumed
 }
 
 func (d *dechunker) send(data []byte, end bool) {
 	d.waiting = false
 	d.flow.Send(flow.Chunk{Bytes: data}, end)
 }
+
+func (d *dechunker) refuse() { d.fail(&record.Error{Kind: d.bad.Reason, Detail: d.bad.Detail}) }
 
 func (d *dechunker) fail(err error) {
 	d.conn.EndPeek()

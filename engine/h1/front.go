@@ -23,6 +23,7 @@ import (
 	"sluice/engine/record"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
+	"sluice/pool"
 )
 
 // front is one client's connection.
@@ -38,6 +39,7 @@ type front struct {
 	since      int64     // when the present state began, on the loop's clock
 	wall       int64     // when the head's first byte came
 	client     netip.AddrPort
+	target     netip.AddrPort // where the client connected to, as a PROXY header said
 	counted    netip.Addr
 	requests   uint32
 	scanned    int32 // bytes of a partial head that were looked at
@@ -78,6 +80,9 @@ func (f *front) identified() {
 	}
 	f.set(idle)
 	f.server.net.Loop.Stats().Inc(stat.HTTPIdle)
+	if f.server.draining {
+		f.expect(f.since + int64(drainGrace))
+	}
 	f.expect(f.since + int64(f.server.config.Timeouts.Header))
 	f.conn.Peek(f)
 }
@@ -123,7 +128,7 @@ func (f *front) seeProxy(c *sock.Conn, b []byte, eof bool) {
 	case status == sock.ProxyComplete:
 		c.Discard(n)
 		if !header.Local && header.Source.IsValid() {
-			f.client = header.Source
+			f.client, f.target = header.Source, header.Destination
 			f.port = header.Destination.Port()
 		}
 	}
@@ -185,7 +190,6 @@ func (f *front) exchange(s *stream) {
 	}
 	f.requests++
 	s.Record.Requests = f.requests
-	s.Record.Version = s.msg.Version
 	f.scanned = 0
 	f.stream = s
 	f.set(exchanging)
@@ -215,6 +219,9 @@ func (f *front) over(how ending) {
 func (f *front) Run() {
 	switch f.state {
 	case closed:
+		if f.gate != nil {
+			return // its connection is still on its way out
+		}
 		f.set(unused)
 		f.server.fronts.Put(f)
 		f.server.checkEmpty()
@@ -224,6 +231,7 @@ func (f *front) Run() {
 		if f.conn.Queued() > pipelineMax && !f.conn.AwaitFlush() {
 			return
 		}
+		f.conn.PeekBy(pool.Small)
 		f.conn.Peek(f)
 	}
 }
@@ -268,6 +276,8 @@ func (f *front) Expired(*loop.Timer) {
 	switch {
 	case f.state == introducing:
 		due += int64(t.ProxyHeader)
+	case f.state == idle && f.requests == 0 && f.server.draining:
+		due += int64(min(t.Header, drainGrace))
 	case f.state == heading, f.state == idle && f.requests == 0:
 		due += int64(t.Header)
 	case f.state == idle:
@@ -342,24 +352,30 @@ func (f *front) end(how ending) {
 	s := f.server
 	s.unlink(f)
 	s.net.Loop.Cancel(&f.timer)
+	c := f.conn
+	f.conn = nil
 	if how == byReset {
-		f.conn.Cut()
-		f.gate.Release()
-	} else {
-		f.conn.Farewell(how == drained || f.conn.Waiting(), f.gate)
+		c.Cut()
+		f.Left()
+		return
 	}
-	f.conn, f.gate = nil, nil
+	c.Farewell(how == drained || c.Waiting(), f)
+}
+
+// Left implements sock.Leaver: the connection is closed, and its places are free.
+func (f *front) Left() {
+	f.gate.Release()
+	f.gate = nil
 	if f.counted.IsValid() {
-		s.config.PerIP.Release(f.counted)
+		f.server.config.PerIP.Release(f.counted)
 	}
-	s.net.Loop.Later(&f.task)
+	f.server.net.Loop.Later(&f.task)
 }
 
 // Panicked implements loop.Victim.
 func (f *front) Panicked() {
 	if f.state == exchanging {
 		f.stream.Panicked()
-		return
 	}
 	if f.state != closed && f.state != unused {
 		f.end(byReset)

@@ -256,6 +256,7 @@ func (k kernel) Accept(int) (int, netip.AddrPort, syscall.Errno) {
 
 func (k kernel) Dial(*sock.Addr) (int, syscall.Errno) { return k.rig.newSocket().fd, 0 }
 func (k kernel) NoDelay(int)                          {}
+func (k kernel) KeepAlive(int)                        {}
 func (k kernel) Local(int) netip.AddrPort             { return netip.MustParseAddrPort("192.0.2.2:81") }
 func (k kernel) Failure(fd int) syscall.Errno         { return k.rig.sockets[fd].err }
 func (k kernel) Unsent(fd int) int                    { return k.rig.sockets[fd].unsent }

@@ -56,7 +56,9 @@ type Server struct {
 
 // NewServer returns the server of a listener on net's loop; requests are the service's.
 func NewServer(config *Config, net *sock.Net, service *exchange.Service) *Server {
-	return &Server{net: net, config: config, service: service, reasons: stat.NewVector(record.ReasonCount)}
+	s := &Server{net: net, config: config, service: service, reasons: stat.NewVector(record.ReasonCount)}
+	s.streams.MaxIdle = idleStreams
+	return s
 }
 
 // Active is the number of connections that are not over.
@@ -107,8 +109,10 @@ func (s *Server) Drain() {
 // StopAll ends every connection, for why.
 func (s *Server) StopAll(why record.Reason) {
 	s.draining = true
-	for s.first != nil {
-		s.first.stop(why)
+	for f := s.first; f != nil; {
+		next := f.next
+		f.stop(why)
+		f = next
 	}
 }
 

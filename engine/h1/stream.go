@@ -3,6 +3,7 @@ package h1
 // One request of a client and its answer: an exchange, and the framing of both bodies.
 
 import (
+	"net/netip"
 	"strings"
 
 	"sluice/engine/exchange"
@@ -40,12 +41,20 @@ func (s *stream) start() {
 	s.Upgrade, s.Connect = s.msg.Upgrade, s.msg.Connect
 	s.Continue = s.msg.Continue
 	s.close = s.msg.Close
-	if f.conn.Watch() && s.RequestBody == 0 && !s.msg.Close {
+	s.Record.Version = s.msg.Version
+	if !s.Continue {
+		s.Request.Drop(exchange.Expect) // nothing to wait for: without a body, or from a client of 1.0
+	}
+	if f.conn.Watch() && s.RequestBody == 0 && s.stays() {
 		s.Forgo(s, s.server.service, record.ClientGone) // it asked and left
 		return
 	}
 	s.Begin(s, s.server.service)
 }
+
+// stays reports whether the client's own end of stream would mean that it is gone: one that has said that it will send
+// nothing more, or speaks HTTP/1.0, may end its side and wait.
+func (s *stream) stays() bool { return !s.msg.Close && s.msg.Version >= 11 }
 
 // identify says who asks.
 func (s *stream) identify() {
@@ -71,8 +80,8 @@ func (s *stream) refuse(bad *wire.Bad) {
 
 // clientEnded decides about a client that has sent its FIN before its answer was whole.
 func (s *stream) clientEnded() {
-	if s.raw || s.msg.Close || s.Unfinished() {
-		return // it said so before; or the body's own end tells
+	if s.raw || !s.stays() || s.Unfinished() {
+		return // it said so before; or Received will look again
 	}
 	if !s.Answered() {
 		s.Abandon(record.ClientGone, nil)
@@ -97,6 +106,21 @@ func (s *stream) Source(*exchange.Exchange) flow.Source {
 	}
 	conn.Bound(s.msg.Body)
 	return conn
+}
+
+// Received implements exchange.Front: a client that has ended behind its body is gone, as one without a body is.
+func (s *stream) Received(*exchange.Exchange) {
+	if s.front.conn.PeerEnds() {
+		s.clientEnded()
+	}
+}
+
+// Local implements exchange.Front.
+func (s *stream) Local(*exchange.Exchange) netip.AddrPort {
+	if s.front.target.IsValid() {
+		return s.front.target
+	}
+	return s.front.conn.Local()
 }
 
 // Inform implements exchange.Front.
@@ -159,7 +183,12 @@ func (s *stream) write(f wire.ResponseFraming) bool {
 // headRoom is more than the bytes that h can take when it is written: a target may have to be escaped, a missing Host is
 // made of the authority.
 func headRoom(h *exchange.Head) int {
-	return h.Size() + 4*len(h.Fields()) + 2*int(h.Target.Len) + headExtra
+	room := 3*int(h.Target.Len) + int(h.Method.Len+h.Authority.Len+h.Reason.Len) + headExtra
+	fields := h.Fields()
+	for i := range fields {
+		room += int(fields[i].Name.Len+fields[i].Value.Len) + len(": \r\n")
+	}
+	return room
 }
 
 // Sink implements exchange.Front.
@@ -174,6 +203,7 @@ func (s *stream) Sink(*exchange.Exchange) flow.Sink {
 func (s *stream) Switch(*exchange.Exchange) {
 	s.raw = true
 	s.front.conn.Unwatch()
+	s.front.conn.KeepAlive()
 }
 
 // Backlog implements exchange.Front.

@@ -189,10 +189,11 @@ func (l *Lease) drop() {
 // Connected implements sock.Owner: the attempt succeeded.
 func (l *Lease) Connected(c *sock.Conn) {
 	l.dialer.net.Loop.Cancel(&l.timer)
-	taker, b := l.ask.Taker, l.backend
+	b := l.backend
 	l.conn, l.backend = nil, nil
+	l.set(handing) // it is still the connection's owner: a panic of the taker must find its way
+	l.ask.Taker.Leased(c, b)
 	l.finish()
-	taker.Leased(c, b)
 }
 
 // Broken implements sock.Owner: the attempt failed.
@@ -238,7 +239,11 @@ func (l *Lease) finish() {
 
 // Panicked implements loop.Victim: the taker has to end what the lease was for.
 func (l *Lease) Panicked() {
-	if victim, ok := l.ask.Taker.(loop.Victim); ok {
+	taker := l.ask.Taker
+	if l.state == handing {
+		l.finish()
+	}
+	if victim, ok := taker.(loop.Victim); ok {
 		victim.Panicked()
 	}
 }

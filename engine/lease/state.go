@@ -7,11 +7,12 @@ const (
 	idle    leaseState = iota // in the free list
 	picking                   // a server is being chosen
 	dialing                   // its connection is under way
+	handing                   // the taker is being given the connection
 	over                      // the taker has been told, or does not want to know
 	leaseStates
 )
 
-var leaseStateNames = [leaseStates]string{"idle", "picking", "dialing", "over"}
+var leaseStateNames = [leaseStates]string{"idle", "picking", "dialing", "handing", "over"}
 
 // String names the state.
 func (s leaseState) String() string { return leaseStateNames[s] }
@@ -20,7 +21,8 @@ func (s leaseState) String() string { return leaseStateNames[s] }
 var leaseMoves = [leaseStates]uint8{
 	idle:    1 << picking,
 	picking: 1<<dialing | 1<<over,
-	dialing: 1<<picking | 1<<over,
+	dialing: 1<<picking | 1<<handing | 1<<over,
+	handing: 1 << over,
 }
 
 // set is the only place where a lease's state changes.

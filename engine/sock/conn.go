@@ -188,13 +188,25 @@ func (c *Conn) Run() {
 		return
 	}
 	if c.cause != 0 && !c.has(told) {
-		c.add(told)
-		c.owner.Broken(c, c.cause)
+		c.hearOut()
 	}
 	if c.state == open && c.has(unseen) && c.peeker != nil {
 		c.clear(unseen)
 		c.peeker.Peeked(c, c.Ahead(), c.has(ended))
 		c.look()
+	}
+}
+
+// hearOut tells the owner that the connection has failed, after what the peer had said before: a write may find out
+// first that nobody listens any more, while the reason lies in the queue, unread.
+func (c *Conn) hearOut() {
+	if c.state == open && c.peeker != nil && !c.has(ended) {
+		c.add(readable)
+		c.look()
+	}
+	if c.state == open || c.state == connecting {
+		c.add(told)
+		c.owner.Broken(c, c.cause)
 	}
 }
 

@@ -14,34 +14,40 @@ import (
 	"sluice/engine/loop"
 )
 
+// Leaver is who waits for a connection on its way out to be gone.
+type Leaver interface {
+	// Left is called once, when the connection is closed.
+	Left()
+}
+
 // farewell is the owner of a connection on its way out.
 type farewell struct {
 	net     *Net
 	conn    *Conn
-	gate    *Gate
+	leaver  Leaver
 	timer   loop.Timer
 	until   int64
 	mark    int // bytes not delivered at the last look
 	dropped int // bytes read and dropped
+	still   int // looks without progress
 	drain   bool
 	said    bool // the end of stream has been sent
 }
 
 // Farewell closes the connection in order once what was queued has left. With drain, the peer may still be sending: its
-// bytes are dropped for a while before the close. The connection's place in its listener's gate is given back at the
-// end; gate may be nil. The caller must not touch the connection any more, and no flow may use it.
-func (c *Conn) Farewell(drain bool, gate *Gate) {
+// bytes are dropped for a while before the close. The leaver is told when it is closed, perhaps at once: until then it
+// takes its place among the connections there may be. The caller must not touch the connection any more, and no flow may
+// use it.
+func (c *Conn) Farewell(drain bool, leaver Leaver) {
 	n := c.net
 	if c.out == nil && !drain || c.cause != 0 {
 		c.Close()
-		if gate != nil {
-			gate.Release()
-		}
+		leaver.Left()
 		return
 	}
 	g := n.farewells.Get()
 	now := n.Loop.Now()
-	*g = farewell{net: n, conn: c, gate: gate, drain: drain, until: now + int64(farewellTotal), mark: -1}
+	*g = farewell{net: n, conn: c, leaver: leaver, drain: drain, until: now + int64(farewellTotal), mark: -1}
 	g.timer.Bind(g)
 	n.leaving[g] = struct{}{}
 	c.clear(watched | wanted) // an answer may have come before the end of its request, for which a flow still waited
@@ -61,7 +67,8 @@ func (g *farewell) Flushed(c *Conn) {
 		g.end()
 		return
 	}
-	g.said = true
+	g.said, g.mark, g.still = true, -1, 0
+	g.until = c.net.Loop.Now() + int64(drainTotal)
 	if c.net.Sys.ShutdownWrite(int(c.fd)) != 0 {
 		g.end()
 		return
@@ -91,11 +98,13 @@ func (g *farewell) Expired(*loop.Timer) {
 	if g.said {
 		mark = g.dropped
 	}
-	if now >= g.until || mark == g.mark {
+	if g.still++; mark != g.mark {
+		g.mark, g.still = mark, 0
+	}
+	if now >= g.until || g.still > 0 && g.said || g.still >= farewellLooks {
 		g.end()
 		return
 	}
-	g.mark = mark
 	g.net.Loop.Start(&g.timer, now+int64(farewellStall))
 }
 
@@ -110,11 +119,10 @@ func (g *farewell) end() {
 	} else {
 		g.conn.Close()
 	}
-	if g.gate != nil {
-		g.gate.Release()
-	}
-	g.conn = nil
+	leaver := g.leaver
+	g.conn, g.leaver = nil, nil
 	n.farewells.Put(g)
+	leaver.Left()
 }
 
 // Panicked implements loop.Victim.

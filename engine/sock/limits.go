@@ -36,9 +36,13 @@ const (
 	lingerTick  = 20 * time.Millisecond
 	lingerStall = 2 * time.Second
 	lingerTotal = 5 * time.Minute
-	// farewellStall is how long a connection on its way out may make no progress, farewellTotal how long it may take at
-	// all, farewellBytes what it may still send; the first two are nginx's lingering_timeout and lingering_time.
+	// farewellStall is how often a connection on its way out is looked at: one that takes nothing of its last message
+	// for farewellLooks of them is given up, and after farewellTotal in any case. Once the message is with the kernel, a
+	// peer that sends nothing more for one of them is closed, and any after drainTotal, or farewellBytes; these are
+	// nginx's lingering_timeout and lingering_time.
 	farewellStall = 5 * time.Second
-	farewellTotal = 30 * time.Second
+	farewellLooks = 6
+	farewellTotal = 5 * time.Minute
+	drainTotal    = 30 * time.Second
 	farewellBytes = 16 << 20
 )

@@ -49,6 +49,12 @@ func (c *Conn) Discard(n int) {
 // the peek before the largest buffer is full.
 func (c *Conn) look() {
 	for c.peeker != nil && c.state == open && c.has(readable) && !c.has(ended) {
+		if c.spent >= turnBytes { // the others have their turn first
+			c.spent = 0
+			c.add(unseen)
+			c.net.Loop.Later(&c.task)
+			return
+		}
 		c.makeRoom()
 		space := c.head.Bytes()[c.headLen:]
 		n, err := c.net.Sys.Read(int(c.fd), space)
@@ -71,8 +77,11 @@ func (c *Conn) look() {
 			}
 		default:
 			c.headLen += int32(n)
+			c.spent += int32(n)
 			if n < len(space) {
 				c.drained()
+			} else if c.ahead < pool.Large {
+				c.ahead++ // more is coming
 			}
 		}
 		c.clear(unseen)

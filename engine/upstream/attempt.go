@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"net/netip"
 	"syscall"
 
 	"sluice/engine/exchange"
@@ -56,7 +55,7 @@ func (a *attempt) Trying(b *lease.Backend) { a.x.Record.Tried(b.Name, false) }
 
 // Leased implements lease.Taker.
 func (a *attempt) Leased(c *sock.Conn, b *lease.Backend) {
-	a.lease = nil
+	a.lease, a.conn, a.backend = nil, c, b
 	a.x.Record.Connect = a.x.Phase()
 	a.x.Await()
 	a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPBackOpened)
@@ -64,20 +63,18 @@ func (a *attempt) Leased(c *sock.Conn, b *lease.Backend) {
 	a.send(c, b)
 }
 
-// introduce sends the PROXY header, where the upstream wants one. An exchange knows the port that its client connected to,
-// and not the address, which is left unspecified.
+// introduce sends the PROXY header, where the upstream wants one.
 func (a *attempt) introduce(c *sock.Conn) {
-	target := netip.AddrPortFrom(netip.IPv4Unspecified(), a.x.Port)
-	if a.x.Client.Addr().Is6() {
-		target = netip.AddrPortFrom(netip.IPv6Unspecified(), a.x.Port)
+	if a.proxy.Upstream.Proxy == 0 {
+		return
 	}
 	var room [proxyRoom]byte
-	switch a.proxy.Upstream.Proxy {
-	case 1:
+	target := a.x.Local()
+	if a.proxy.Upstream.Proxy == 1 {
 		c.Queue(sock.AppendProxyV1(room[:0], a.x.Client, target))
-	case 2:
-		c.Queue(sock.AppendProxyV2(room[:0], a.x.Client, target))
+		return
 	}
+	c.Queue(sock.AppendProxyV2(room[:0], a.x.Client, target))
 }
 
 // proxyRoom holds the longest header we send: version 1 with two IPv6 addresses.
@@ -102,6 +99,7 @@ func (a *attempt) send(c *sock.Conn, b *lease.Backend) {
 		a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPBackReused)
 	}
 	if h := &a.x.Request; h.Authority.Len == 0 && !h.Has(exchange.Host) {
+		a.x.Record.Host = noHost
 		h.Authority = h.StoreString(b.HostName()) // an HTTP/1.0 client need not name a host; HTTP/1.1 servers want one
 	}
 	a.back = a.proxy.Origins.backs(c)
@@ -114,6 +112,9 @@ func (a *attempt) send(c *sock.Conn, b *lease.Backend) {
 		a.x.SendBody(a.back.Sink())
 	}
 }
+
+// noHost is what the log says of a client that named none.
+var noHost = []byte{}
 
 // Informed implements exchange.Attempt.
 func (a *attempt) Informed() {

@@ -181,11 +181,15 @@ func (r *rig) Inform(*exchange.Exchange)             { r.informed++ }
 func (r *rig) WriteHead(*exchange.Exchange) bool     { return true }
 func (r *rig) Sink(*exchange.Exchange) flow.Sink     { return r }
 func (r *rig) Switch(*exchange.Exchange)             {}
-func (r *rig) Backlog(*exchange.Exchange) int        { return 0 }
-func (r *rig) Over(_ *exchange.Exchange, cut bool)   { r.cut = cut }
-func (r *rig) Exchange(x *exchange.Exchange)         { r.records = append(r.records, x.Record) }
-func (r *rig) ShortOfDescriptors(cause error)        { r.shortage = cause }
-func (r *rig) Abort(*flow.Flow, error)               {}
+func (r *rig) Received(*exchange.Exchange)           {}
+func (r *rig) Local(*exchange.Exchange) netip.AddrPort {
+	return netip.MustParseAddrPort("192.0.2.2:80")
+}
+func (r *rig) Backlog(*exchange.Exchange) int      { return 0 }
+func (r *rig) Over(_ *exchange.Exchange, cut bool) { r.cut = cut }
+func (r *rig) Exchange(x *exchange.Exchange)       { r.records = append(r.records, x.Record) }
+func (r *rig) ShortOfDescriptors(cause error)      { r.shortage = cause }
+func (r *rig) Abort(*flow.Flow, error)             {}
 func (r *rig) Route(*exchange.Exchange) (*exchange.Route, record.Reason) {
 	return &r.route, record.None
 }
@@ -296,6 +300,7 @@ func (k kernel) Dial(*sock.Addr) (int, syscall.Errno) {
 }
 
 func (k kernel) NoDelay(int)                  {}
+func (k kernel) KeepAlive(int)                {}
 func (k kernel) Local(int) netip.AddrPort     { return netip.AddrPort{} }
 func (k kernel) Failure(fd int) syscall.Errno { return k.rig.conns[fd].err }
 func (k kernel) Unsent(int) int               { return 0 }

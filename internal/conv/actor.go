@@ -27,7 +27,7 @@ const (
 	shownMax = 2000
 	// dripEvery is the time between two bytes of those that come slowly.
 	dripEvery = 10 * time.Millisecond
-	// narrowBuffer is what a narrow client's kernel takes for it.
+	// narrowBuffer is what the kernel takes for those that are narrow.
 	narrowBuffer = 4 << 10
 )
 
@@ -51,18 +51,21 @@ func narrowed(_, _ string, c syscall.RawConn) error {
 	return errors.Join(wrong, err)
 }
 
-// send sends bytes, behind those that are still being sent.
+// send sends bytes, behind those that are still being sent. Many are sent in the background: those that do not arrive are
+// missed by whoever expects them.
 func (a *actor) send(b []byte) error {
 	if a.conn == nil {
 		return a.over
 	}
+	a.writes.Wait()
+	if err := a.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
 	if len(b) <= atOnce {
-		a.writes.Wait()
 		_, err := a.wire.Write(b)
 		return err
 	}
-	a.writes.Wait()
-	a.writes.Go(func() { _, a.broken = a.wire.Write(b) }) // what has not arrived is missed elsewhere
+	a.writes.Go(func() { _, a.broken = a.wire.Write(b) })
 	return nil
 }
 
@@ -84,21 +87,33 @@ func (a *actor) fill() error {
 	if a.over != nil {
 		return a.over
 	}
-	if err := a.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
-	n, err := a.wire.Read(a.spare())
-	a.buf = a.buf[:len(a.buf)+n]
+	n, err := a.read(patience)
 	switch {
+	case n > 0:
+		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("nothing came for %v", patience)
-	case err != nil:
-		a.over = err
-	}
-	if n > 0 {
-		return nil
 	}
 	return err
+}
+
+// hears reports whether anything comes within a time, be it the end.
+func (a *actor) hears(within time.Duration) bool {
+	n, err := a.read(within)
+	return n > 0 || !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// read reads once, and notes the end of the stream.
+func (a *actor) read(within time.Duration) (n int, err error) {
+	if err := a.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+		return 0, err
+	}
+	n, err = a.wire.Read(a.spare())
+	a.buf = a.buf[:len(a.buf)+n]
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		a.over = err
+	}
+	return n, err
 }
 
 // spare is room behind what was received.
@@ -114,22 +129,6 @@ func (a *actor) spare() []byte {
 		a.buf, a.room = a.room, a.room[:cap(a.room)]
 	}
 	return a.buf[len(a.buf):cap(a.buf)]
-}
-
-// await reads once more if anything comes within a time. It reports whether anything did, be it the end.
-func (a *actor) await(within time.Duration) (came bool, err error) {
-	if err := a.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
-		return false, err
-	}
-	n, err := a.wire.Read(a.spare())
-	a.buf = a.buf[:len(a.buf)+n]
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return false, nil
-	case err != nil:
-		a.over = err
-	}
-	return true, nil
 }
 
 // expect reads what matches the pattern.
@@ -154,7 +153,7 @@ func (a *actor) expect(pattern []piece) error {
 	}
 }
 
-// expectOver reads the end of the stream; behind anything, if cut.
+// expectOver reads the end of the stream; behind anything, if how says so.
 func (a *actor) expectOver(how string) error {
 	a.seen = true
 	for err := error(nil); err == nil; {
@@ -164,19 +163,26 @@ func (a *actor) expectOver(how string) error {
 		if len(a.buf) > 0 && how != "cut" && how != "rest" {
 			return fmt.Errorf("bytes before the %s:\n%s", how, show(a.buf))
 		}
+		a.buf = a.buf[:0]
 	}
-	a.buf = nil
-	reset := errors.Is(a.over, syscall.ECONNRESET)
-	if a.over == io.EOF {
+	reset, ended := errors.Is(a.over, syscall.ECONNRESET), a.over == io.EOF
+	if ended {
 		// The kernel tells of a reset once, be it by a failed write.
 		a.writes.Wait()
 		reset = errors.Is(a.broken, syscall.ECONNRESET) || errors.Is(a.broken, syscall.EPIPE)
 	}
-	switch {
-	case reset && how != "end", a.over == io.EOF && !reset && how != "reset" && how != "cut":
-		return nil
+	switch how {
+	case "end":
+		ended = ended && !reset
+	case "reset", "cut":
+		ended = reset
+	default:
+		ended = ended || reset
 	}
-	return fmt.Errorf("the stream is over by %q, wanted: %s", a.over, how)
+	if !ended {
+		return fmt.Errorf("the stream is over by %q, wanted: %s", a.over, how)
+	}
+	return nil
 }
 
 // quiet fails if anything has come that was not read.

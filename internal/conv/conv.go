@@ -31,7 +31,7 @@
 //	proxy drains                 it is told to finish; a client that sees its end knows that it has heard
 //	proxy holds N                at most so many buffers and pipes
 //	settle                       the proxy has done everything that it can do by now
-//	log REASON [STATUS] [KEY=VALUE …]    the record of an exchange, in the order of their ends; the VALUE * is any
+//	log REASON [STATUS] [KEY=VALUE …]    the record of one exchange; the VALUE * is any
 //
 // Actors are client, client2 …, which connect when they first speak, and origin, origin2 … (and other, other2 …, at a
 // second server): these are connections, accepted in the order in which the script first names them. So a script says

@@ -53,6 +53,7 @@ func (s *Script) blame(problems []error) []error {
 	return problems
 }
 
+// run takes a step.
 func (st *step) run(w *world) error {
 	switch st.verb {
 	case settles:
@@ -64,12 +65,7 @@ func (st *step) run(w *world) error {
 	case holds:
 		return w.holds(st.words[0])
 	case connects:
-		from := ""
-		if len(st.words) > 1 {
-			from = st.words[1]
-		}
-		_, err := w.connect(st.actor, from, slices.Contains(st.words, "narrow"))
-		return err
+		return st.connect(w)
 	case sees:
 		if st.words[0] == "nothing" {
 			return st.nothing(w)
@@ -79,6 +75,11 @@ func (st *step) run(w *world) error {
 	if err != nil {
 		return err
 	}
+	return st.act(w, a)
+}
+
+// act takes a step on a connection.
+func (st *step) act(w *world, a *actor) error {
 	switch st.verb {
 	case sends:
 		return st.send(w, a)
@@ -101,6 +102,15 @@ func (st *step) run(w *world) error {
 		return a.expectOver(st.words[0])
 	}
 	panic("conv: the parser has let " + string(st.verb) + " pass")
+}
+
+func (st *step) connect(w *world) error {
+	from := ""
+	if len(st.words) > 1 {
+		from = st.words[1]
+	}
+	_, err := w.connect(st.actor, from, slices.Contains(st.words, "narrow"))
+	return err
 }
 
 // send sends the step's bytes, in its pieces.
@@ -133,8 +143,8 @@ func (st *step) drip(w *world, a *actor) error {
 		if err := a.send([]byte{b}); err != nil {
 			return nil // what has come of it is for the next steps
 		}
-		if came, err := a.await(dripEvery); came || err != nil {
-			return err
+		if a.hears(dripEvery) {
+			break
 		}
 	}
 	return nil

@@ -35,7 +35,7 @@ type world struct {
 	errors  lockedBuffer
 	servers map[string]*net.TCPListener // origin and other
 	actors  map[string]*actor
-	silent  *silence
+	closed  map[string]*closed // silent and refused, if the script needs them
 
 	draining sync.WaitGroup
 }
@@ -50,29 +50,31 @@ const proxyPort = 8099
 func newWorld(s *Script, m Mode, loops int, folder string) (w *world, err error) {
 	n, pid := instances.Add(1), os.Getpid()
 	w = &world{
-		mode: m, actors: make(map[string]*actor), servers: make(map[string]*net.TCPListener), log: filepath.Join(folder, "access.log"),
+		mode: m, actors: make(map[string]*actor), servers: make(map[string]*net.TCPListener),
+		closed: make(map[string]*closed), log: filepath.Join(folder, "access.log"),
 		proxy: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(pid%100 + 100 + int(n>>8)%50), byte(pid / 100), byte(n)}), proxyPort),
 	}
 	var how net.ListenConfig
 	if s.given.narrow {
 		how.Control = narrowed
 	}
-	for _, name := range []string{"origin", "other", "refused"} {
+	for _, name := range []string{"origin", "other"} {
 		ln, err := how.Listen(context.Background(), "tcp4", "127.0.0.1:0")
 		if err != nil {
 			return w, err
 		}
 		w.servers[name] = ln.(*net.TCPListener)
 	}
-	if text := s.given.config(m, loops); strings.Contains(text, "%{silent}") {
-		if w.silent, err = newSilence(); err != nil {
+	text := s.given.config(m, loops)
+	for name, listens := range map[string]bool{"refused": false, "silent": true} {
+		if !strings.Contains(text, "%{"+name+"}") {
+			continue
+		}
+		if w.closed[name], err = newClosed(listens); err != nil {
 			return w, err
 		}
 	}
-	if err := w.servers["refused"].Close(); err != nil {
-		return w, err
-	}
-	return w, w.start(s.given.config(m, loops))
+	return w, w.start(text)
 }
 
 // start fills in the configuration and runs the engine.
@@ -107,11 +109,11 @@ func (w *world) lookUp(name string) (string, bool) {
 		}
 	case "log":
 		return w.log, true
-	case "silent":
-		if w.silent != nil {
-			return w.silent.addr, true
+	case "silent", "refused":
+		if c := w.closed[word]; c != nil {
+			return c.addr, true
 		}
-	case "origin", "other", "refused":
+	case "origin", "other":
 		return w.servers[word].Addr().String(), true
 	case "forwarded":
 		return w.forwarded(rest), true
@@ -235,8 +237,8 @@ func (w *world) close() (problems []error) {
 	for _, ln := range w.servers {
 		_ = ln.Close()
 	}
-	if w.silent != nil {
-		w.silent.close()
+	for _, c := range w.closed {
+		c.close()
 	}
 	if w.engine == nil {
 		return nil
@@ -266,41 +268,53 @@ func (w *world) close() (problems []error) {
 // lookEvery is how often is looked whether everything has come back.
 const lookEvery = time.Millisecond
 
-// silence is an address that never answers: a listener whose queue is full.
-type silence struct {
+// closed is an address where nobody gets in: its socket does not listen, or its queue is full, so that it never answers.
+type closed struct {
 	addr string
 	fds  []int
 }
 
-func newSilence() (*silence, error) {
-	s := &silence{}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+func newClosed(listens bool) (*closed, error) {
+	s := &closed{}
+	fd, err := s.socket(0)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	s.fds = append(s.fds, fd)
-	if err = errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
-		return nil, err
+	if err = unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return s, err
 	}
 	at, err := unix.Getsockname(fd)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	s.addr = fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
+	if !listens {
+		return s, nil
+	}
+	if err = unix.Listen(fd, 0); err != nil {
+		return s, err
+	}
 	for range 4 { // a queue of 0 has room for one, and what waits beyond it is nobody's business
-		c, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		c, err := s.socket(unix.SOCK_NONBLOCK)
 		if err != nil {
-			return nil, err
+			return s, err
 		}
-		s.fds = append(s.fds, c)
 		if err = unix.Connect(c, at); err != nil && err != unix.EINPROGRESS {
-			return nil, err
+			return s, err
 		}
 	}
 	return s, nil
 }
 
-func (s *silence) close() {
+func (s *closed) socket(flags int) (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|flags, 0)
+	if err == nil {
+		s.fds = append(s.fds, fd)
+	}
+	return fd, err
+}
+
+func (s *closed) close() {
 	for _, fd := range s.fds {
 		_ = unix.Close(fd)
 	}

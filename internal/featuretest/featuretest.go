@@ -125,6 +125,12 @@ func (f *front) Exchange(x *exchange.Exchange) {
 	f.answer.Host, f.answer.Target = string(x.Record.Host), string(x.Record.Target)
 }
 
+// Received implements exchange.Front.
+func (f *front) Received(*exchange.Exchange) {}
+
+// Local implements exchange.Front.
+func (f *front) Local(*exchange.Exchange) netip.AddrPort { return netip.AddrPort{} }
+
 func (f *front) Source(*exchange.Exchange) flow.Source { panic("featuretest: requests have no body") }
 func (f *front) Inform(*exchange.Exchange)             {}
 func (f *front) Switch(*exchange.Exchange)             {}
