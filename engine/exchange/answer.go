@@ -263,6 +263,6 @@ func (x *Exchange) stopSources() {
 
 // leave records the exchange and gives it back to its front.
 func (x *Exchange) leave() {
+	defer x.front.Over(x, x.cut) // even if the recorder panics: it is the only way on for the client's connection
 	x.service.Recorder.Exchange(x)
-	x.front.Over(x, x.cut)
 }

@@ -120,6 +120,8 @@ func (x *Exchange) deadline(now int64) due {
 	}
 	body, moving := x.bodyDeadline(now)
 	if x.state == Answering {
+		// A client may stop sending because of the answer that it is getting.
+		body.at = max(body.at, x.Down.LastMove()+int64(x.timeouts().BodyIdle))
 		if answer := x.answerDeadline(now); !moving || answer.at < body.at {
 			return answer
 		}

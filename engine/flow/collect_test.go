@@ -315,3 +315,43 @@ func TestCollectorIsCancelled(t *testing.T) {
 	s.home()
 	assert.Equal(t, s.told, 0)
 }
+
+// A second sink goes on where the first one was taken away from, and the first one hears nothing more.
+func TestCollectorIsRecalled(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, 5)
+	s.give("hello", false)
+	s.open()
+	assert.Equal(t, string(s.sink.got), "hello")
+	s.c.Recall()
+	s.out.Cancel()
+	s.give("world", false)
+	assert.Equal(t, string(s.sink.got), "hello")
+	second, again := drain{scene: s.scene}, Flow{}
+	again.Start(s.loop, s.c, &second, s)
+	s.settle()
+	assert.Equal(t, string(second.got), "world")
+	s.give("!", true)
+	assert.Equal(t, []any{string(second.got), second.ends}, []any{"world!", 1})
+	s.home()
+}
+
+// Withdraw tells a source that has been asked, and none that has given; Begun tells those apart for good.
+func TestWithdraw(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.start()
+	assert.Equal(t, s.flow.Begun(), false)
+	s.flow.Withdraw()
+	s.over(Aborted)
+	s.expect("proceed", "stop: <nil>")
+
+	s.start()
+	s.send("a", false)
+	s.flow.Withdraw()
+	assert.Equal(t, s.flow.Begun(), true)
+	s.over(Aborted)
+	s.expect("proceed", `write "a" false`)
+	s.flow.Withdraw() // what is over stays so
+	assert.Equal(t, s.ends, 0)
+}
