@@ -145,7 +145,7 @@ func (w *world) actor(name string) (*actor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no new connection came: %w", err)
 	}
-	w.actors[name] = &actor{name: name, conn: c, wire: tornWire{c}}
+	w.actors[name] = &actor{name: name, conn: c, wire: c}
 	return w.actors[name], nil
 }
 
