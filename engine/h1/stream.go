@@ -225,8 +225,10 @@ func (s *stream) Over(_ *exchange.Exchange, cut bool) {
 		f.conn.Discard(int(s.msg.Body))
 	case s.Unfinished(), s.msg.Connect:
 		how = drained
-	case s.close || s.Closing():
+	case s.msg.Close, s.server.draining:
 		how = inOrder
+	case s.close || s.Closing():
+		how = drained // it may be sending its next request just now
 	}
 	s.giveBack()
 	f.over(how)

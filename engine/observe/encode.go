@@ -119,6 +119,9 @@ func appendAddr(dst []byte, key string, addr netip.AddrPort) []byte {
 	// The zone of an IPv6 address is an interface's name, and those may hold quotes.
 	var scratch [addrMax]byte
 	text := addr.AppendTo(scratch[:0])
+	if addr.Port() == 0 { // whom another proxy named has no port
+		text = addr.Addr().AppendTo(scratch[:0])
+	}
 	return append(appendEscaped(dst, text[:min(len(text), addrMax)]), '"')
 }
 
