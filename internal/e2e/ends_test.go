@@ -151,10 +151,12 @@ func (e *end) fin() {
 	assert.NoError(e.t, half.CloseWrite())
 }
 
-// resets cuts the connection with a RST.
+// resets cuts the connection with a RST. A unix socket has none, and is closed.
 func (e *end) resets() {
 	e.t.Helper()
-	assert.NoError(e.t, e.tcp().SetLinger(0))
+	if tcp, ok := e.Conn.(*net.TCPConn); ok {
+		assert.NoError(e.t, tcp.SetLinger(0))
+	}
 	assert.NoError(e.t, e.Close())
 }
 
