@@ -163,24 +163,19 @@ func (h *Head) find(name string, from int) int {
 }
 
 // Set gives the first field called name the value, in its place, removes the others, and appends one when there is none.
-func (h *Head) Set(name string, value []byte) {
-	i := h.find(name, 0)
-	if i < 0 {
-		h.Add(name, value)
-		return
-	}
-	h.fields[i].Value = h.Store(value)
-	h.removeFrom(name, i+1)
-}
+func (h *Head) Set(name string, value []byte) { h.SetSpan(name, h.Store(value)) }
 
 // SetString is Set for a string.
-func (h *Head) SetString(name, value string) {
+func (h *Head) SetString(name, value string) { h.SetSpan(name, h.StoreString(value)) }
+
+// SetSpan is Set for a value that lies in the arena already.
+func (h *Head) SetSpan(name string, value Span) {
 	i := h.find(name, 0)
 	if i < 0 {
-		h.AddString(name, value)
+		h.AddSpan(Known(name), h.StoreString(name), value)
 		return
 	}
-	h.fields[i].Value = h.StoreString(value)
+	h.fields[i].Value = value
 	h.removeFrom(name, i+1)
 }
 

@@ -28,23 +28,23 @@ import (
 
 // front is one client's connection.
 type front struct {
-	server     *Server
-	gate       *sock.Gate
-	conn       *sock.Conn
-	prev, next *front  // in the server's list of live connections
-	stream     *stream // of the exchange under way
-	timer      loop.Timer
-	task       loop.Task // goes on to the next request, or frees
-	armed      int64     // when the timer comes up; valid while it runs
-	since      int64     // when the present state began, on the loop's clock
-	wall       int64     // when the head's first byte came
-	client     netip.AddrPort
-	target     netip.AddrPort // where the client connected to, as a PROXY header said
-	counted    netip.Addr
-	requests   uint32
-	scanned    int32 // bytes of a partial head that were looked at
-	port       uint16
-	state      frontState
+	server   *Server
+	gate     *sock.Gate
+	conn     *sock.Conn
+	place    sock.Place[*front] // in the server's list of live connections
+	stream   *stream            // of the exchange under way
+	timer    loop.Timer
+	task     loop.Task // goes on to the next request, or frees
+	armed    int64     // when the timer comes up; valid while it runs
+	since    int64     // when the present state began, on the loop's clock
+	wall     int64     // when the head's first byte came
+	client   netip.AddrPort
+	target   netip.AddrPort // where the client connected to, as a PROXY header said
+	counted  netip.Addr
+	requests uint32
+	scanned  int32 // bytes of a partial head that were looked at
+	port     uint16
+	state    frontState
 }
 
 // begin takes over an accepted connection.
@@ -57,8 +57,12 @@ func (f *front) begin(s *Server, c *sock.Conn, gate *sock.Gate) {
 	f.task.Bind(f)
 	f.set(accepted)
 	c.Own(f)
-	s.link(f)
+	s.live.Join(f)
+	s.net.Loop.Stats().Inc(stat.Active)
 }
+
+// Seat implements sock.Placed.
+func (f *front) Seat() *sock.Place[*front] { return &f.place }
 
 // Connected implements sock.Owner: the connection has had its first event.
 func (f *front) Connected(c *sock.Conn) {
@@ -224,7 +228,7 @@ func (f *front) Run() {
 		}
 		f.set(unused)
 		f.server.fronts.Put(f)
-		f.server.checkEmpty()
+		f.server.live.Freed()
 	case idle:
 		f.expect(f.since + int64(f.server.config.Timeouts.Idle))
 		// Answers to requests that were sent ahead leave together, but no further one is read while they do not leave.
@@ -350,7 +354,8 @@ func (f *front) end(how ending) {
 	}
 	f.set(closed)
 	s := f.server
-	s.unlink(f)
+	s.live.Leave(f)
+	s.net.Loop.Stats().Dec(stat.Active)
 	s.net.Loop.Cancel(&f.timer)
 	c := f.conn
 	f.conn = nil

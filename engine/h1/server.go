@@ -48,10 +48,8 @@ type Server struct {
 	reasons  stat.Vector // connections turned away before a request, by reason
 	fronts   pool.FreeList[front]
 	streams  pool.FreeList[stream]
-	first    *front // of the list of those that are not closed
-	active   int
+	live     sock.Roster[*front]
 	draining bool
-	onEmpty  func()
 }
 
 // NewServer returns the server of a listener on net's loop; requests are the service's.
@@ -62,7 +60,7 @@ func NewServer(config *Config, net *sock.Net, service *exchange.Service) *Server
 }
 
 // Active is the number of connections that are not over.
-func (s *Server) Active() int { return s.active }
+func (s *Server) Active() int { return s.live.Live() }
 
 // Reasons counts connections that were closed without a request to blame, by record.Reason.
 func (s *Server) Reasons() stat.Vector { return s.reasons }
@@ -97,63 +95,21 @@ func (s *Server) Accept(c *sock.Conn, gate *sock.Gate) {
 // ends with them.
 func (s *Server) Drain() {
 	s.draining = true
-	for f := s.first; f != nil; {
-		next := f.next
+	s.live.Each(func(f *front) {
 		if f.state == idle && len(f.conn.Ahead()) == 0 {
 			f.end(inOrder)
 		}
-		f = next
-	}
+	})
 }
 
 // StopAll ends every connection, for why.
 func (s *Server) StopAll(why record.Reason) {
 	s.draining = true
-	for f := s.first; f != nil; {
-		next := f.next
-		f.stop(why)
-		f = next
-	}
+	s.live.Each(func(f *front) { f.stop(why) })
 }
 
 // WhenEmpty has fn called, on the loop, once no connection is left: at once when there is none.
-func (s *Server) WhenEmpty(fn func()) {
-	s.onEmpty = fn
-	s.checkEmpty()
-}
-
-func (s *Server) checkEmpty() {
-	if s.active == 0 && s.onEmpty != nil {
-		fn := s.onEmpty
-		s.onEmpty = nil
-		fn()
-	}
-}
-
-// link adds f to the list of live connections.
-func (s *Server) link(f *front) {
-	f.prev, f.next = nil, s.first
-	if s.first != nil {
-		s.first.prev = f
-	}
-	s.first = f
-	s.active++
-	s.net.Loop.Stats().Inc(stat.Active)
-}
-
-func (s *Server) unlink(f *front) {
-	if f.prev != nil {
-		f.prev.next = f.next
-	} else {
-		s.first = f.next
-	}
-	if f.next != nil {
-		f.next.prev = f.prev
-	}
-	f.prev, f.next = nil, nil
-	s.active--
-	s.net.Loop.Stats().Dec(stat.Active)
-}
+func (s *Server) WhenEmpty(fn func()) { s.live.WhenEmpty(fn) }
 
 // stream leases what one request needs.
 func (s *Server) stream(f *front) *stream {

@@ -70,9 +70,7 @@ type Relay struct {
 	reasons  stat.Vector // connections by the reason of their end
 	tunnels  pool.FreeList[tunnel]
 	intros   pool.FreeList[intro]
-	first    *tunnel // of the list of those that are not ended
-	active   int
-	onEmpty  func()
+	live     sock.Roster[*tunnel]
 }
 
 // New returns the service on the loop of net and dialer.
@@ -84,7 +82,7 @@ func New(service *Service, net *sock.Net, dialer *lease.Dialer, recorder Recorde
 }
 
 // Active is the number of connections that are not over.
-func (r *Relay) Active() int { return r.active }
+func (r *Relay) Active() int { return r.live.Live() }
 
 // Reasons counts the connections that are over, by record.Reason.
 func (r *Relay) Reasons() stat.Vector { return r.reasons }
@@ -124,47 +122,7 @@ func (r *Relay) Accept(c *sock.Conn, gate *sock.Gate) {
 }
 
 // StopAll ends every tunnel, for why.
-func (r *Relay) StopAll(why record.Reason) {
-	for r.first != nil {
-		r.first.end(why, 0)
-	}
-}
+func (r *Relay) StopAll(why record.Reason) { r.live.Each(func(t *tunnel) { t.end(why, 0) }) }
 
 // WhenEmpty has fn called, on the loop, once no tunnel is left: at once when there is none.
-func (r *Relay) WhenEmpty(fn func()) {
-	r.onEmpty = fn
-	r.checkEmpty()
-}
-
-func (r *Relay) checkEmpty() {
-	if r.active == 0 && r.onEmpty != nil {
-		fn := r.onEmpty
-		r.onEmpty = nil
-		fn()
-	}
-}
-
-// link adds t to the list of live tunnels.
-func (r *Relay) link(t *tunnel) {
-	t.prev, t.next = nil, r.first
-	if r.first != nil {
-		r.first.prev = t
-	}
-	r.first = t
-	r.active++
-	r.net.Loop.Stats().Inc(stat.Active)
-}
-
-func (r *Relay) unlink(t *tunnel) {
-	if t.prev != nil {
-		t.prev.next = t.next
-	} else {
-		r.first = t.next
-	}
-	if t.next != nil {
-		t.next.prev = t.prev
-	}
-	t.prev, t.next = nil, nil
-	r.active--
-	r.net.Loop.Stats().Dec(stat.Active)
-}
+func (r *Relay) WhenEmpty(fn func()) { r.live.WhenEmpty(fn) }

@@ -19,7 +19,7 @@ import (
 type tunnel struct {
 	relay      *Relay
 	gate       *sock.Gate
-	prev, next *tunnel // in the relay's list of live tunnels
+	place      sock.Place[*tunnel] // in the relay's list of live tunnels
 	intro      *intro
 	front      *sock.Conn
 	back       *sock.Conn
@@ -57,8 +57,12 @@ func (t *tunnel) begin(r *Relay, c *sock.Conn, gate *sock.Gate) {
 	t.rec = record.Conn{Client: c.Peer(), Names: r.service.Names, Start: r.net.Loop.Wall()}
 	t.set(accepted)
 	c.Own(t)
-	r.link(t)
+	r.live.Join(t)
+	r.net.Loop.Stats().Inc(stat.Active)
 }
+
+// Seat implements sock.Placed.
+func (t *tunnel) Seat() *sock.Place[*tunnel] { return &t.place }
 
 // between closes a phase and begins the next.
 func (t *tunnel) between() record.Micros {
@@ -76,7 +80,8 @@ func (t *tunnel) end(why record.Reason, cause syscall.Errno) {
 	orderly := t.up.State() == flow.Ended && t.down.State() == flow.Ended
 	t.set(ended)
 	r := t.relay
-	r.unlink(t) // first of all: whatever fails below, nobody meets this tunnel again
+	r.live.Leave(t) // first of all: whatever fails below, nobody meets this tunnel again
+	r.net.Loop.Stats().Dec(stat.Active)
 	r.net.Loop.Cancel(&t.timer)
 	t.dropIntro()
 	if t.lease != nil {
@@ -129,7 +134,7 @@ func (t *tunnel) Run() {
 	r := t.relay
 	t.set(unused)
 	r.tunnels.Put(t)
-	r.checkEmpty()
+	r.live.Freed()
 }
 
 // Panicked implements loop.Victim.
