@@ -94,9 +94,9 @@ var routeClientIP = &table[ClientIP]{
 
 var listenerTimeouts = &table[ListenerTimeouts]{later: map[string]later{"handshake": {}}, rows: []row[ListenerTimeouts]{
 	{key: "header", to: one(duration.between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Header }), def: "15s", apply: newConnections, only: "http",
-		doc: "For the whole head of a request, from its first byte; then 408."},
+		doc: "For the whole head of a request, from its first byte; for the first one, from accept; then 408."},
 	{key: "idle", to: one(duration.between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.Idle }), def: "75s", apply: newConnections, only: "http",
-		doc: "Between two requests, and before the first one."},
+		doc: "Between an answer and the next request."},
 	{key: "body_idle", to: one(duration.between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.BodyIdle }), def: "30s", apply: newConnections, only: "http",
 		doc: "Without a byte of a request's body. There is no deadline for a whole body."},
 	{key: "write_idle", to: one(duration.between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.WriteIdle }), def: "30s", apply: newConnections, only: "http",

@@ -7,11 +7,11 @@ import "time"
 var listenerLimits = &table[ListenerLimits]{
 	at: func(l *ListenerLimits) *Position { return &l.At },
 	rows: []row[ListenerLimits]{
-		{key: "header_bytes", to: one(size.between("1KiB", "60KiB"), func(l *ListenerLimits) *Size { return &l.HeaderBytes }), def: "16KiB", apply: newConnections,
+		{key: "header_bytes", to: one(size.between("1KiB", "48KiB"), func(l *ListenerLimits) *Size { return &l.HeaderBytes }), def: "16KiB", apply: newConnections,
 			doc: "The whole head: request line and fields. A larger one is answered 431."},
 		{key: "header_count", to: one(count.between("8", "1000"), func(l *ListenerLimits) *int { return &l.HeaderCount }), def: "128", apply: newConnections,
 			doc: "Fields in the head. More are answered 431."},
-		{key: "uri_bytes", to: one(size.between("256B", "60KiB"), func(l *ListenerLimits) *Size { return &l.URIBytes }), def: "8KiB", apply: newConnections,
+		{key: "uri_bytes", to: one(size.between("256B", "48KiB"), func(l *ListenerLimits) *Size { return &l.URIBytes }), def: "8KiB", apply: newConnections,
 			doc: "The target in the request line. A longer one is answered 414. It cannot be more than `header_bytes`, and without being written it is not."},
 	},
 }

@@ -157,7 +157,11 @@ func (l *loader) warnUnused(c *Config) {
 	}
 	for _, li := range c.Listeners {
 		if !listeners[li.Name] {
-			l.warn(li.At, fmt.Sprintf("listener %q has no route: it closes every connection", li.Name), "give it an upstream, or name it in a route")
+			does := "closes every connection"
+			if li.Protocol == "http" {
+				does = "answers every request with 421"
+			}
+			l.warn(li.At, fmt.Sprintf("listener %q has no route: it %s", li.Name, does), "give it an upstream, or name it in a route")
 		}
 	}
 	for _, u := range c.Upstreams {

@@ -166,8 +166,20 @@ func (x *Exchange) Fail(why record.Reason, detail string, cause error) {
 		if x.failed == record.None {
 			x.failed, x.cause = why, cause
 		}
+		x.charge()
 		x.takeBack()
 		x.errorPage(why.Status())
+	}
+}
+
+// charge ends the phase of an answer that has not begun: what was waited for gets the time.
+func (x *Exchange) charge() {
+	switch {
+	case x.state != Working && x.state != Over || x.answer != unanswered:
+	case x.waiting == 0:
+		x.Record.Connect += x.Phase()
+	default:
+		x.Record.FirstByte += x.Phase()
 	}
 }
 
@@ -225,9 +237,10 @@ func (x *Exchange) finish(why record.Reason, cause error) {
 	if x.outer != nil {
 		x.Record.BytesDown, x.Record.Spliced = x.Down.Moved(), x.Record.Spliced || x.Down.Spliced()
 	}
+	x.charge()
 	x.Record.Answer = x.Phase()
 	x.Record.Client = x.Client
-	if x.Peer != x.Client {
+	if x.Peer != x.Client && !x.Record.Peer.IsValid() {
 		x.Record.Peer = x.Peer
 	}
 	h := &x.Request

@@ -67,7 +67,7 @@ var causes = map[int]string{
 	431: "The request's head is larger than the proxy accepts.",
 	500: "The proxy has made a mistake.",
 	501: "The proxy does not do what this request asks for.",
-	502: "The server behind the proxy gave no valid answer.",
+	502: "The server behind the proxy could not be reached, or gave no valid answer.",
 	503: "There is no server behind the proxy that could answer now.",
 	504: "The server behind the proxy did not answer in time.",
 	505: "The proxy does not speak this version of HTTP here.",

@@ -223,7 +223,8 @@ func (p *pace) slower(idle, tooSlow due, rate int64) due {
 	case p.start == 0:
 		p.start, p.rate = now, p.moved
 	case now-p.start >= int64(rateGrace):
-		if moved := p.moved - min(p.moved, p.rate); moved < uint64(rate*(now-p.start)/int64(time.Second)) {
+		// A body that does not move at all has its own limit, which is the longer one.
+		if moved := p.moved - min(p.moved, p.rate); moved > 0 && moved < uint64(rate*(now-p.start)/int64(time.Second)) {
 			return tooSlow
 		}
 		p.start, p.rate = now, p.moved
@@ -247,13 +248,18 @@ func (x *Exchange) tunnelDeadline(now int64) due {
 	return due{last + int64(t.Tunnel), record.TunnelIdle}
 }
 
-// lastWordsDeadline is for what one side of a tunnel had sent before it was lost.
-func (x *Exchange) lastWordsDeadline(now int64) due {
+// lastMoved is how far what one side of a tunnel had sent has come.
+func (x *Exchange) lastMoved() uint64 {
 	moved := x.lastWords().Moved()
 	if x.lastWords() == &x.Down {
 		moved -= min(moved, uint64(x.front.Backlog(x)))
 	}
-	if moved != x.downPace.moved {
+	return moved
+}
+
+// lastWordsDeadline is for what one side of a tunnel had sent before it was lost.
+func (x *Exchange) lastWordsDeadline(now int64) due {
+	if moved := x.lastMoved(); moved != x.downPace.moved {
 		x.downPace.note(moved, now)
 	}
 	return due{min(x.downPace.since+int64(lastWords), x.waiting+int64(lastWordsMax)), x.lost}

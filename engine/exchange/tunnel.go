@@ -64,7 +64,7 @@ func (x *Exchange) lose(why record.Reason, cause error) {
 		return
 	}
 	x.waiting = x.loop.Now()
-	x.downPace = pace{since: x.waiting}
+	x.downPace = pace{since: x.waiting, moved: x.lastMoved()}
 	x.expect(x.waiting + int64(lastWords))
 }
 

@@ -52,7 +52,6 @@ type back struct {
 	asked    wire.Asked
 	state    backState
 	chunked  bool // the request's body is
-	surplus  bool // the server said more than one answer
 }
 
 // Begin implements exchange.Back.
@@ -221,9 +220,6 @@ func (b *back) answer() {
 	}
 	b.to.Answered()
 }
-
-// HasBody reports whether the answer has a body to be taken from Source.
-func (b *back) hasBody() bool { return b.msg.Body != 0 && !b.x.Bodiless }
 
 // Finish implements exchange.Back.
 func (b *back) Finish() (reusable bool) {

@@ -7,7 +7,7 @@ import "time"
 const (
 	// maxAnswerHead and maxAnswerFields bound an answer's head: more than any server's default sends, and what the
 	// largest buffer holds.
-	maxAnswerHead   = 60 << 10
+	maxAnswerHead   = 52 << 10
 	maxAnswerFields = 1000
 
 	// maxInterims is how many interim answers (1xx) an answer may have before it.

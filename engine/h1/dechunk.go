@@ -47,9 +47,6 @@ func (d *dechunker) settle() {
 	}
 }
 
-// ended reports whether the whole body has been read.
-func (d *dechunker) ended() bool { return d.done }
-
 // Proceed implements flow.Source.
 func (d *dechunker) Proceed(f *flow.Flow) {
 	d.flow, d.waiting = f, true

@@ -96,7 +96,11 @@ func (s *Server) Accept(c *sock.Conn, gate *sock.Gate) {
 func (s *Server) Drain() {
 	s.draining = true
 	s.live.Each(func(f *front) {
-		if f.state == idle && len(f.conn.Ahead()) == 0 {
+		switch {
+		case f.state != idle || f.conn.Waiting():
+		case f.requests == 0: // accepted a moment ago, perhaps: its first request may be on its way
+			f.expect(f.since + int64(drainGrace))
+		default:
 			f.end(inOrder)
 		}
 	})

@@ -61,6 +61,9 @@ func (s *stream) identify() {
 	f := s.front
 	s.Scheme = "http"
 	s.Client, s.Peer = f.client, f.client
+	if peer := f.conn.Peer(); peer != f.client {
+		s.Record.Peer = peer
+	}
 	if f.port == 0 && f.client.IsValid() {
 		f.port = f.conn.Local().Port()
 	}
@@ -151,7 +154,7 @@ func (s *stream) WriteHead(*exchange.Exchange) bool {
 		// Bytes behind a request to switch, sent before the answer, were not meant to be HTTP. Behind a CONNECT some
 		// clients send them in any case, so they may also come later.
 		s.close = true
-	case s.Unfinished() && (s.Continue || !s.Sending() && !s.bodyHere()):
+	case s.Unfinished() && (s.Continue || s.ResponseBody == 0 || s.Bodiless || !s.Sending()) && !s.bodyHere():
 		s.close = true
 	}
 	f.Close = s.close
@@ -173,8 +176,11 @@ func (s *stream) write(f wire.ResponseFraming) bool {
 	}
 	conn := s.front.conn
 	space := conn.Space(most)
-	if space == nil {
-		return false
+	if space == nil { // behind another large head
+		conn.Flush()
+		if space = conn.Space(most); space == nil {
+			return false
+		}
 	}
 	conn.Commit(len(wire.AppendResponse(space, &s.Response, f)))
 	return true
@@ -183,7 +189,12 @@ func (s *stream) write(f wire.ResponseFraming) bool {
 // headRoom is more than the bytes that h can take when it is written: a target may have to be escaped, a missing Host is
 // made of the authority.
 func headRoom(h *exchange.Head) int {
-	room := 3*int(h.Target.Len) + int(h.Method.Len+h.Authority.Len+h.Reason.Len) + headExtra
+	room := int(h.Method.Len+h.Authority.Len+h.Reason.Len+h.Target.Len) + headExtra
+	for _, c := range h.Bytes(h.Target) {
+		if c <= ' ' || c >= 0x7f {
+			room += len("%20") - 1
+		}
+	}
 	fields := h.Fields()
 	for i := range fields {
 		room += int(fields[i].Name.Len+fields[i].Value.Len) + len(": \r\n")
@@ -225,7 +236,7 @@ func (s *stream) Over(_ *exchange.Exchange, cut bool) {
 		f.conn.Discard(int(s.msg.Body))
 	case s.Unfinished(), s.msg.Connect:
 		how = drained
-	case s.msg.Close, s.server.draining:
+	case s.msg.Close, s.server.draining && s.close:
 		how = inOrder
 	case s.close || s.Closing():
 		how = drained // it may be sending its next request just now
@@ -298,7 +309,8 @@ func writeBody(conn *sock.Conn, f *flow.Flow, c *flow.Chunk, b bodyFraming) {
 		tail = lastChunk(b.trailers, n > 0)
 	}
 	if n > 0 {
-		conn.Commit(len(wire.AppendChunkHead(conn.Space(chunkHeadMax), n)))
+		var line [chunkHeadMax]byte
+		conn.Queue(wire.AppendChunkHead(line[:0], n))
 	}
 	conn.WriteFramed(f, c, tail)
 }

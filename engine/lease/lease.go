@@ -36,6 +36,7 @@ type Ask struct {
 	From    *Upstream
 	Key     uint64        // for policies that go by a key
 	Connect time.Duration // for each attempt
+	Pooled  bool          // a connection that was idle will do; Seek says so by itself
 	Taker   Taker
 }
 
@@ -66,6 +67,7 @@ type Lease struct {
 	why     record.Reason
 	cause   syscall.Errno
 	silent  int8 // attempts that timed out
+	idle    bool // the connection was idle before
 	state   leaseState
 }
 
@@ -89,6 +91,7 @@ func (d *Dialer) Seek(ask Ask) (*sock.Conn, *Backend, *Lease) {
 			return c, b, nil
 		}
 	}
+	ask.Pooled = true // should this one refuse, the next one may have an idle connection
 	l := d.Begin(ask)
 	l.backend = b
 	return nil, nil, l
@@ -126,6 +129,9 @@ func (l *Lease) next() {
 			l.dialer.net.Loop.Stats().Inc(stat.Retries)
 		}
 		l.ask.Taker.Trying(b)
+		if l.ask.Pooled && l.reuse() {
+			return
+		}
 		cause := l.dial()
 		if cause == 0 {
 			return
@@ -149,6 +155,21 @@ func pick(ask Ask, loop int, tried *Tried) *Backend {
 		}
 	}
 }
+
+// reuse hands over an idle connection to the server, if there is one.
+func (l *Lease) reuse() bool {
+	c := l.dialer.unpark(l.backend)
+	if c == nil {
+		return false
+	}
+	c.Own(l)
+	l.idle = true
+	l.hand(c)
+	return true
+}
+
+// Idle reports, to the taker that is being given a connection, whether it was idle before.
+func (l *Lease) Idle() bool { return l.idle }
 
 func (l *Lease) dial() syscall.Errno {
 	l.addr = sock.Addr(l.backend.Addr)
@@ -189,6 +210,11 @@ func (l *Lease) drop() {
 // Connected implements sock.Owner: the attempt succeeded.
 func (l *Lease) Connected(c *sock.Conn) {
 	l.dialer.net.Loop.Cancel(&l.timer)
+	l.hand(c)
+}
+
+// hand gives the taker its connection.
+func (l *Lease) hand(c *sock.Conn) {
 	b := l.backend
 	l.conn, l.backend = nil, nil
 	l.set(handing) // it is still the connection's owner: a panic of the taker must find its way

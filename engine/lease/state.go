@@ -20,7 +20,7 @@ func (s leaseState) String() string { return leaseStateNames[s] }
 // leaseMoves is the table of allowed moves: leaseMoves[from] has a bit for each to.
 var leaseMoves = [leaseStates]uint8{
 	idle:    1 << picking,
-	picking: 1<<dialing | 1<<over,
+	picking: 1<<dialing | 1<<handing | 1<<over,
 	dialing: 1<<picking | 1<<handing | 1<<over,
 	handing: 1 << over,
 }

@@ -10,7 +10,7 @@ func TestLeaseStateTableIsExhaustive(t *testing.T) {
 	t.Parallel()
 	allowed := map[[2]leaseState]bool{
 		{idle, picking}: true, {picking, dialing}: true, {picking, over}: true, {dialing, picking}: true, {dialing, over}: true,
-		{dialing, handing}: true, {handing, over}: true,
+		{dialing, handing}: true, {picking, handing}: true, {handing, over}: true,
 	}
 	for from := range leaseStates {
 		for to := range leaseStates {

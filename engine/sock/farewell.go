@@ -40,6 +40,9 @@ type farewell struct {
 // use it.
 func (c *Conn) Farewell(drain bool, leaver Leaver) {
 	n := c.net
+	if !drain && c.state == open {
+		c.flushOut() // mostly this is all there is to wait for
+	}
 	if c.out == nil && !drain || c.cause != 0 {
 		c.Close()
 		leaver.Left()
@@ -67,8 +70,10 @@ func (g *farewell) Flushed(c *Conn) {
 		g.end()
 		return
 	}
-	g.said, g.mark, g.still = true, -1, 0
-	g.until = c.net.Loop.Now() + int64(drainTotal)
+	now := c.net.Loop.Now()
+	g.said, g.mark, g.still = true, 0, 0
+	g.until = now + int64(drainTotal)
+	c.net.Loop.Start(&g.timer, now+int64(farewellStall))
 	if c.net.Sys.ShutdownWrite(int(c.fd)) != 0 {
 		g.end()
 		return

@@ -125,6 +125,13 @@ func (c *Conn) flushOut() {
 	}
 }
 
+// Flush writes what is queued now, as far as the peer takes it.
+func (c *Conn) Flush() {
+	if c.sink == nil {
+		c.flushOut()
+	}
+}
+
 func (c *Conn) dropOut() {
 	if c.out != nil {
 		c.out.Release()

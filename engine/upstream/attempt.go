@@ -20,7 +20,6 @@ type attempt struct {
 	conn    *sock.Conn
 	backend *lease.Backend
 	back    exchange.Back
-	began   int64
 	tries   int8 // connections that the request was written to
 	reused  bool // the connection was idle before
 	retried bool
@@ -55,11 +54,15 @@ func (a *attempt) Trying(b *lease.Backend) { a.x.Record.Tried(b.Name, false) }
 
 // Leased implements lease.Taker.
 func (a *attempt) Leased(c *sock.Conn, b *lease.Backend) {
+	a.reused = a.lease.Idle()
 	a.lease, a.conn, a.backend = nil, c, b
 	a.x.Record.Connect = a.x.Phase()
 	a.x.Await()
-	a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPBackOpened)
-	a.introduce(c)
+	if !a.reused {
+		a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPBackOpened)
+		a.introduce(c)
+	}
+	a.x.Record.Reused = a.reused
 	a.send(c, b)
 }
 

@@ -48,7 +48,7 @@ type Proxy struct {
 // Serve implements exchange.Handler.
 func (p *Proxy) Serve(x *exchange.Exchange) {
 	a := p.Origins.attempts.Get()
-	*a = attempt{proxy: p, x: x, began: p.Origins.net.Loop.Now()}
+	*a = attempt{proxy: p, x: x}
 	x.Serving = a
 	x.Phase()
 	a.seek()

@@ -236,6 +236,8 @@ func quotedMove(state chunkState, c byte) chunkState {
 // endSize begins the chunk, or the trailer section behind the last one.
 func (d *Decoder) endSize() {
 	d.state = inData
+	// Data pays for extensions, twice: what is bounded is the useless part of a body, however long that is.
+	d.extensions = int(max(0, int64(d.extensions)-2*min(d.left, maxExtensions)))
 	if d.left == 0 {
 		d.state = lineStart
 	}

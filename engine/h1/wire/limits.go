@@ -29,8 +29,8 @@ const (
 	// maxSizeDigits is what 64 bits need; leading zeros count too.
 	maxSizeDigits = 16
 
-	// maxExtension bounds the extensions of one chunk in bytes, maxExtensions those of a whole message: they are checked
-	// and thrown away, so nobody may make that a pastime (CVE-2023-39326).
+	// maxExtension bounds the extensions of one chunk in bytes, maxExtensions those of a whole message beyond two for each
+	// byte of data: they are checked and thrown away, so nobody may make that a pastime (CVE-2023-39326).
 	maxExtension  = 256
 	maxExtensions = 16 << 10
 
