@@ -192,3 +192,22 @@ func (e *Engine) shortage(listener string) func(syscall.Errno) {
 		})
 	}
 }
+
+// fullEvery is how often a loop says that a listener has reached its max_connections.
+const fullEvery = time.Minute
+
+// full makes the report of a listener that accepts no more on loop c because it has reached max_connections.
+func (e *Engine) full(c *core, listener int) func() {
+	var said int64
+	return func() {
+		now := c.loop.Now()
+		if said != 0 && now-said < int64(fullEvery) {
+			return
+		}
+		said = now
+		e.events.say(func(log *slog.Logger) {
+			log.Warn("max_connections is reached: new connections wait in the backlog", "listener", e.snapshot.config.Listeners[listener].Name,
+				"max_connections", e.gates[listener].Max(), "hint", "raise max_connections, or the limit of open files (ulimit -n, LimitNOFILE=)")
+		})
+	}
+}

@@ -174,6 +174,7 @@ func (e *Engine) listen(index int, c *core) error {
 		l, err := sock.NewListener(c.net, sock.ListenerConfig{
 			FD: s.fd, Unix: s.unix, Gate: e.gates[s.listener], Targets: e.targets(index, s),
 			Report: e.shortage(e.snapshot.config.Listeners[s.listener].Name),
+			Full:   e.full(c, s.listener),
 		})
 		if err != nil {
 			errs = errors.Join(errs, err)

@@ -42,6 +42,7 @@ type Listener struct {
 	closed  bool
 	retry   loop.Timer // ends a pause for lack of descriptors
 	report  func(err syscall.Errno)
+	full    func()
 }
 
 // ListenerConfig is what a Listener is made of.
@@ -52,11 +53,13 @@ type ListenerConfig struct {
 	Targets []Target
 	// Report is told when descriptors run out, once per shortage, and with 0 when accepting works again.
 	Report func(err syscall.Errno)
+	// Full is told each time accepting pauses because the gate is full; it may be nil.
+	Full func()
 }
 
 // NewListener starts accepting on net's loop. It must run on that loop.
 func NewListener(net *Net, c ListenerConfig) (*Listener, error) {
-	l := &Listener{net: net, gate: c.Gate, targets: c.Targets, fd: c.FD, batch: 1, unix: c.Unix, report: c.Report}
+	l := &Listener{net: net, gate: c.Gate, targets: c.Targets, fd: c.FD, batch: 1, unix: c.Unix, report: c.Report, full: c.Full}
 	l.retry.Bind(l)
 	if err := net.Loop.AddListener(l.fd, l); err != nil {
 		return nil, err
@@ -84,6 +87,9 @@ func (l *Listener) Ready(loop.Events) {
 func (l *Listener) acceptOne() bool {
 	if !l.gate.acquire() && !l.gate.acquireOrWait(l) {
 		l.pause(stat.AcceptPausesLimit)
+		if l.full != nil {
+			l.full()
+		}
 		return false
 	}
 	fd, peer, err := l.net.Sys.Accept(l.fd)

@@ -28,6 +28,9 @@ func NewGate(limit int64) *Gate {
 	return g
 }
 
+// Max is the number of connections there may be inside; 0 is no limit.
+func (g *Gate) Max() int64 { return g.slots.Max() }
+
 // Used is the number of connections inside.
 func (g *Gate) Used() int64 { return g.slots.Used() }
 

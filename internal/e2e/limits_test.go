@@ -34,6 +34,7 @@ runtime: {loops: 2}
 	for _, e := range waiting {
 		e.hearsNothing(20 * time.Millisecond)
 	}
+	assert.Eventually(t, func() bool { return p.stderr.has("max_connections is reached") })
 	// One goes, one comes, until all have been served.
 	for range waiting {
 		inside[0].resets()
