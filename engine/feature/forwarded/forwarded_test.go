@@ -65,7 +65,7 @@ func TestTrustedPeers(t *testing.T) {
 
 	x = check(featuretest.Request{Peer: proxy, Fields: []string{"Forwarded: for=1.1.1.1", `Forwarded: For="[2001:db8::1]:99"`}}, configs.Route{Forwarded: true})
 	assert.Equal(t, featuretest.Fields(&x.Request), []string{"Host: a.example",
-		`Forwarded: for=1.1.1.1, For="[2001:db8::1]:99", for=10.0.0.1;host=a.example;proto=http`, "X-Forwarded-For: 10.0.0.1",
+		`Forwarded: for=1.1.1.1, For="[2001:db8::1]:99", for=10.0.0.1;host=a.example;proto=http`, "X-Forwarded-For: 2001:db8::1, 10.0.0.1",
 		"X-Forwarded-Proto: http", "X-Forwarded-Host: a.example", "X-Forwarded-Port: 80"})
 	assert.Equal(t, x.Client, netip.MustParseAddrPort("[2001:db8::1]:99"))
 

@@ -66,6 +66,10 @@ func (g *gate) believe(x *exchange.Exchange) {
 		x.Client = g.walk(h, exchange.XForwardedFor, x.Peer)
 	case h.Has(exchange.Forwarded):
 		x.Client = g.walk(h, exchange.Forwarded, x.Peer)
+		if x.Client != x.Peer { // servers that know X-Forwarded-For only must not take the proxy for the client
+			var text [addrMax]byte
+			extend(h, exchange.XForwardedFor, forName, template.AppendAddr(text[:0], x.Client.Addr()))
+		}
 	}
 	var text [addrMax]byte
 	extend(h, exchange.XForwardedFor, forName, template.AppendAddr(text[:0], x.Peer.Addr()))
