@@ -57,7 +57,9 @@ func newCore(index int, e *Engine) (*core, error) {
 	c := &core{lines: e.access.Lines()}
 	c.loop = loop.New(loop.Config{Index: index, Poller: poller, Stats: &c.stats, Report: e.reportPanic})
 	pipes := pool.NewPipes(pool.OSPipes{}, e.pipes, e.pipeSize, 0)
-	c.net = sock.NewNet(c.loop, sock.Kernel{}, pool.NewArena(0), pipes)
+	buffers := pool.NewArena(0)
+	buffers.Ample = ampleBuffers(e.snapshot.config)
+	c.net = sock.NewNet(c.loop, sock.Kernel{}, buffers, pipes)
 	c.net.Ephemeral = ephemeralPort()
 	c.dialer = lease.NewDialer(c.net)
 	backs := h1.NewBacks()

@@ -33,6 +33,9 @@ const (
 	smallPipe = 256 << 10
 	// pipeMemoryShare is the part of the memory budget, in percent, that full pipes may pin in the kernel.
 	pipeMemoryShare = 25
+	// bufferMemoryShare is the part of the memory budget, in percent, that buffers may take before bodies are no longer
+	// kept back (buffer.request, buffer.response) but passed on as they come.
+	bufferMemoryShare = 50
 	// spareDescriptors is kept free of connections and pipes: logs, listeners, the process itself.
 	spareDescriptors = 64
 	// fewConnections is where a small limit is more likely a mistake than a wish.
@@ -78,6 +81,11 @@ func pipePlan(cfg *configs.Config) (size int, budget *pool.PipeBudget) {
 	pinned := memoryBudget(cfg) / 100 * pipeMemoryShare / int64(size)
 	most := max(0, min(limits.MaxPipes(size), free/2, int(min(pinned, 1<<20))))
 	return size, pool.NewPipeBudget(most)
+}
+
+// ampleBuffers is one loop's share of the memory that buffers may take before none is kept for comfort, in bytes.
+func ampleBuffers(cfg *configs.Config) int {
+	return int(memoryBudget(cfg) / 100 * bufferMemoryShare / int64(loopCount(cfg)))
 }
 
 // descriptorLimit is how many descriptors this process may open. The Go runtime raises the soft limit to the hard one

@@ -12,6 +12,10 @@ package pool
 // burst of small buffers cannot keep large ones from being reused. Buffers beyond the bound go to
 // the garbage collector: each is an allocation of its own, of bytes only, which it need not scan.
 type Arena struct {
+	// Ample is how many bytes may be lent before those who could do with less should, see Scarce; 0 is no bound. To be
+	// set before the first Get.
+	Ample int
+
 	idle      [classes]shelf
 	headers   FreeList[Buffer]
 	idleBytes int
@@ -64,6 +68,9 @@ func (a *Arena) InUse() int { return a.inUse }
 
 // InUseBytes is the memory of the buffers lent and not yet returned.
 func (a *Arena) InUseBytes() int { return a.usedBytes }
+
+// Scarce reports whether so much is lent that nobody should hold on to buffers for comfort.
+func (a *Arena) Scarce() bool { return a.Ample > 0 && a.usedBytes >= a.Ample }
 
 // IdleBytes is the memory kept for reuse.
 func (a *Arena) IdleBytes() int { return a.idleBytes }

@@ -80,7 +80,6 @@ type Exchange struct {
 	keep     *flow.Collector // likewise the answer's
 
 	timer    loop.Timer
-	armed    int64 // when the timer comes up; valid while it runs
 	phase    int64 // when the present phase of the record began
 	waiting  int64 // since when the handler has had everything it needs to answer
 	cause    error // behind failed or lost

@@ -50,13 +50,7 @@ func (x *Exchange) Await() {
 }
 
 // expect sees to it that the timer comes up at the deadline or before.
-func (x *Exchange) expect(deadline int64) {
-	if x.timer.Running() && x.armed <= deadline {
-		return
-	}
-	x.armed = deadline
-	x.loop.Start(&x.timer, deadline)
-}
+func (x *Exchange) expect(deadline int64) { x.loop.Hasten(&x.timer, deadline) }
 
 // watchBody looks after a request's body that has begun to move.
 func (x *Exchange) watchBody() {
@@ -101,8 +95,7 @@ func (x *Exchange) Expired(*loop.Timer) {
 	now := x.loop.Now()
 	next := x.deadline(now)
 	if now < next.at {
-		x.armed = x.look(now, next)
-		x.loop.Start(&x.timer, x.armed)
+		x.expect(x.look(now, next))
 		return
 	}
 	if x.lost != record.None {

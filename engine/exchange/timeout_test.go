@@ -338,8 +338,8 @@ func TestTheTimerIsLazy(t *testing.T) {
 			r := newRig(t)
 			set, last := 0, int64(0)
 			look := func() {
-				if r.x.timer.Running() && r.x.armed != last {
-					set, last = set+1, r.x.armed
+				if r.x.timer.Running() && r.x.timer.Deadline() != last {
+					set, last = set+1, r.x.timer.Deadline()
 				}
 			}
 			const lasting = time.Minute

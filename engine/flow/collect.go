@@ -6,7 +6,8 @@ package flow
 //	source ──in──► Collector ──out──► sink
 //
 // It is the Sink of one flow and the Source of the next. Its memory is bounded by what it was told to keep, and two
-// buffers: the one that is being filled, and the one that is on its way out.
+// buffers: the one that is being filled, and the one that is on its way out. When memory is scarce on its loop, what it
+// has is enough.
 
 import (
 	"sluice/engine/loop"
@@ -81,7 +82,7 @@ func (c *Collector) Write(_ *Flow, chunk *Chunk, end bool) {
 // take collects what fits.
 func (c *Collector) take() {
 	chunk := c.pending
-	for len(chunk.Bytes) > 0 && c.size < c.most {
+	for len(chunk.Bytes) > 0 && !c.full() {
 		if len(c.queue) == 0 || c.fill == len(c.tail().Bytes()) {
 			c.queue = append(c.queue, c.arena.Get(pool.ClassFor(min(c.most, pool.Large.Size()))))
 			c.fill = 0
@@ -97,13 +98,16 @@ func (c *Collector) take() {
 		c.ended = c.last
 		c.in.Done()
 	}
-	if c.ended || c.size >= c.most {
+	if c.ended || c.full() {
 		c.tell()
 	}
 	if c.asked {
 		c.send()
 	}
 }
+
+// full reports whether no more is to be collected before some has been sent.
+func (c *Collector) full() bool { return c.size >= c.most || c.size > 0 && c.arena.Scarce() }
 
 func (c *Collector) tail() *pool.Buffer { return c.queue[len(c.queue)-1] }
 

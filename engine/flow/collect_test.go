@@ -157,6 +157,20 @@ func TestCollectorIsBounded(t *testing.T) {
 	s.home()
 }
 
+// When memory is scarce, a collector makes do with what it has: the stream goes on, piece by piece, and comes to its end.
+func TestCollectorYieldsWhenMemoryIsScarce(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, 1<<20)
+	s.arena.Ample = 1
+	s.give("01234", false)
+	assert.Equal(t, []any{s.told, s.c.Collected()}, []any{1, uint64(5)})
+	s.give("56789", true)
+	assert.Equal(t, []any{s.c.Collected(), s.c.Inner().Stalled()}, []any{uint64(5), true})
+	s.open()
+	assert.Equal(t, []any{string(s.sink.got), s.sink.ends, s.told}, []any{"0123456789", 1, 1})
+	s.home()
+}
+
 // Any sizes, any order of giving and taking: the bytes come out as they went in, and memory keeps within its bound.
 func TestCollectorAgainstItsModel(t *testing.T) {
 	t.Parallel()

@@ -35,7 +35,6 @@ type front struct {
 	stream   *stream            // of the exchange under way
 	timer    loop.Timer
 	task     loop.Task // goes on to the next request, or frees
-	armed    int64     // when the timer comes up; valid while it runs
 	since    int64     // when the present state began, on the loop's clock
 	wall     int64     // when the head's first byte came
 	client   netip.AddrPort
@@ -264,13 +263,7 @@ func (f *front) Broken(_ *sock.Conn, cause syscall.Errno) {
 }
 
 // expect sees to it that the timer comes up at the deadline or before.
-func (f *front) expect(deadline int64) {
-	if f.timer.Running() && f.armed <= deadline {
-		return
-	}
-	f.armed = deadline
-	f.server.net.Loop.Start(&f.timer, deadline)
-}
+func (f *front) expect(deadline int64) { f.server.net.Loop.Hasten(&f.timer, deadline) }
 
 // Expired implements loop.Expirer. The timer is lazy: it finds out what is due.
 func (f *front) Expired(*loop.Timer) {

@@ -17,6 +17,14 @@ func (l *Loop) Start(t *Timer, deadline int64) {
 	l.arm()
 }
 
+// Hasten sees to it that t comes up at deadline or before: a timer that runs for an earlier moment is left alone. It is
+// for owners who find out what is due when the timer comes up, so that prolonging costs nothing at all.
+func (l *Loop) Hasten(t *Timer, deadline int64) {
+	if !t.running || deadline < t.deadline {
+		l.Start(t, deadline)
+	}
+}
+
 // Cancel stops t: it will not come up. Stopping a stopped timer does nothing.
 func (l *Loop) Cancel(t *Timer) {
 	if t.running {

@@ -46,6 +46,9 @@ func (t *Timer) Bind(owner Expirer) { t.owner = owner }
 // Running reports whether the timer will come up.
 func (t *Timer) Running() bool { return t.running }
 
+// Deadline is the moment the timer was last set for.
+func (t *Timer) Deadline() int64 { return t.deadline }
+
 // Extend moves the deadline of a running timer to a later moment. It costs one store. A moment earlier than the
 // present deadline is not honoured before that deadline; use Loop.Start for that.
 func (t *Timer) Extend(deadline int64) { t.deadline = deadline }
