@@ -103,6 +103,7 @@ const (
 
 	badStatusLine
 	badStatus
+	impossibleBody
 
 	badChunkSize
 	hugeChunk
@@ -166,6 +167,8 @@ var faults = [faultCount]Bad{
 
 	badStatusLine: {record.AnswerBad, "malformed status line"},
 	badStatus:     {record.AnswerBad, "status is not three digits from 100 on"},
+
+	impossibleBody: {record.AnswerBad, "1xx or 204 that announces a body"},
 
 	badChunkSize:   {record.BadRequest, "malformed chunk size"},
 	hugeChunk:      {record.BadRequest, "chunk size too large"},

@@ -17,7 +17,7 @@ const (
 
 // ParseResponse looks for one whole head of an answer at the start of in, as ParseRequest does. Statuses 1xx are heads of
 // their own, and a 101 is for the caller to judge. Where an answer cannot have a body, m.Body is 0; Content-Length and
-// Transfer-Encoding are dropped where they mean nothing (1xx, 204, 2xx to CONNECT), and kept where they say what another
+// Transfer-Encoding are dropped where they mean nothing (a length of 0 in 1xx and 204, 2xx to CONNECT), and kept where they say what another
 // question would have got (HEAD, 304). After a 2xx to CONNECT the body is UntilClose: the tunnel.
 func (in Input) ParseResponse(asked Asked, h *exchange.Head, m *Message) (n int, bad *Bad) {
 	b, full := in.within()
@@ -31,6 +31,9 @@ func (in Input) ParseResponse(asked Asked, h *exchange.Head, m *Message) (n int,
 		return 0, g.partial(headTooLong).inAnswer()
 	}
 	g.settle()
+	if status := h.Status; (status < 200 || status == 204) && (g.chunked || g.length > 0) && g.fault == fine {
+		g.fault = impossibleBody // two readers would not agree on where it ends (RFC 9110, section 8.6; RFC 9112, section 6.1)
+	}
 	if g.fault != fine {
 		return 0, g.fault.inAnswer()
 	}
