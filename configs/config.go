@@ -2,8 +2,8 @@
 //
 // The idea: every setting is one row of a table (tables.go, tables_http.go) that gives its key, kind, default, limits and text. The loader,
 // the defaults, the suggestions and docs/configuration.md all read those rows, so a setting that is undocumented, unchecked or
-// silently ignored cannot exist. This file holds what comes out: plain data for the other rooms, resolved and validated, with
-// the positions that later stages (name lookup, binding) need to complain in the same voice. Two rooms below help: tree reads YAML,
+// silently ignored cannot exist. This file and config_upstream.go hold what comes out: plain data for the other rooms, resolved and
+// validated, with the positions that later stages (name lookup, binding) need to complain in the same voice. Two rooms below help: tree reads YAML,
 // literal reads single values.
 //
 //	cfg, err := configs.Load("sluice.yaml")   // err is Issues: everything wrong, at once, in file order
@@ -24,6 +24,12 @@ type Position = tree.Position
 // or "" (listeners only: every address of the machine).
 type Address = literal.Address
 
+// An Issue is one thing wrong with a configuration, ready to print.
+type Issue = tree.Issue
+
+// Issues is everything wrong with a configuration, sorted by position. It is the error of Load, Parse and Quick.
+type Issues = tree.Issues
+
 // A Size is a number of bytes. Its String is how a user would write it.
 type Size = literal.Size
 
@@ -40,6 +46,8 @@ type Value[T any] struct {
 	At Position
 }
 
+func (v *Value[T]) foundAt(at Position) { v.At = at }
+
 // Config is a whole valid configuration. It is never modified after Load returns and may be read from any goroutine.
 // Listeners and Upstreams are in file order; Routes are in file order, followed by one for each listener's own upstream.
 // What is not set has the default that docs/configuration.md names.
@@ -48,16 +56,17 @@ type Config struct {
 	Listeners []Listener
 	Routes    []Route
 	Upstreams []Upstream
+	Admin     Admin
 	Log       Log
 	Runtime   Runtime
 	Warnings  Issues // what is suspicious but harmless: unused names, settings without effect
 
-	source *source
+	source *tree.Source
 }
 
 // Issue returns a complaint about the configuration that looks like the loader's own: file, line, column, source line, hint.
 func (c *Config) Issue(at Position, message, hint string) Issue {
-	return c.source.issue(at, message, hint)
+	return c.source.Issue(at, message, hint)
 }
 
 // A Listener is a set of addresses that accept connections under the same rules.
@@ -128,7 +137,7 @@ type ClientIP struct {
 
 // A Route says what happens to some of what comes in: on tcp listeners to connections, by SNI and ALPN; on http listeners to
 // requests, by host, path and method. All its Listeners speak the same protocol. Exactly one of Upstream, Respond and Redirect
-// is set, and on tcp listeners it is Upstream. From Hosts to Buffer, everything is for http only.
+// is set, and on tcp listeners it is Upstream. From Hosts to Retry, everything is for http only.
 type Route struct {
 	Name        string   // given, or "route-N" (1-based; "route-N-2" if that is taken), or "@listener" for a listener's own upstream
 	At          Position // of its first key, or of the listener's upstream
@@ -151,6 +160,7 @@ type Route struct {
 	Headers     HeaderRules
 	Rewrite     Rewrite
 	Buffer      Buffer
+	Retry       Retry
 	ClientIP    ClientIP // judged after the PROXY header and the hello, or after the head of a request
 	Timeouts    RouteTimeouts
 }
@@ -205,40 +215,6 @@ type Buffer struct {
 	Request, Response Size
 }
 
-// An Upstream is a set of servers and the way to choose among them.
-type Upstream struct {
-	Name          string
-	At            Position // of its name
-	Servers       []Server // never empty; at least one has a weight above 0
-	Balance       string   // round_robin | least_conn | p2c | random | first | hash | maglev
-	HashOn        string   // client_ip | sni | path | uri | host | header | cookie; used by hash and maglev
-	HashName      string   // of the header or cookie, as written; else ""
-	Protocol      string   // "http1"; without meaning for tcp listeners
-	ProxyProtocol string   // off | v1 | v2: the header sent to the servers
-	Pool          Pool
-	Timeouts      UpstreamTimeouts
-}
-
-// Pool bounds the idle connections kept for later requests.
-type Pool struct {
-	MaxIdle     int // per server, divided over the loops; 0 = no connection is used twice
-	IdleTimeout time.Duration
-}
-
-// A Server is one backend address.
-type Server struct {
-	Address        Address
-	At             Position
-	Weight         int // 0-256; 0 takes no new connections
-	Backup         bool
-	MaxConnections int // over all loops; 0 = no limit
-}
-
-// UpstreamTimeouts bound the work of reaching a server.
-type UpstreamTimeouts struct {
-	Connect time.Duration // for one attempt at one server
-}
-
 // Log is what is written about the proxy and its connections.
 type Log struct {
 	Level  string // debug | info | warn | error
@@ -257,4 +233,24 @@ type Runtime struct {
 	Loops  int           // 0 = auto: one per usable core
 	Memory Size          // 0 = auto: from the cgroup or the machine
 	Drain  time.Duration // how long SIGTERM waits for connections to finish
+
+	Resolvers []netip.AddrPort // asked for names of servers; empty = those of /etc/resolv.conf
 }
+
+// Admin is where the proxy answers questions about itself.
+type Admin struct {
+	Bind  *Value[Address] // nil = nowhere
+	Token string          `json:"-"` // a secret of visible ASCII, at least 16 bytes; "" = none, which only loopback and unix sockets may do
+	At    Position
+}
+
+// String returns a without its secret.
+func (a Admin) String() string {
+	if a.Bind == nil {
+		return "off"
+	}
+	return a.Bind.V.String()
+}
+
+// GoString is String: %#v keeps secrets too.
+func (a Admin) GoString() string { return a.String() }

@@ -126,7 +126,7 @@ func (l *loader) reportEqual(first, r *Route, m match, at Position) {
 		l.report(r.At, fmt.Sprintf("listener %q has an upstream, and route %q at line %d:%d takes everything from it too", m.listener, first.Name, first.At.Line, first.At.Column), hint)
 	default:
 		l.report(at, fmt.Sprintf("routes %q and %q are equal: both take %s on listener %q", r.Name, first.Name, what, m.listener),
-			fmt.Sprintf("the other one is at %s:%d:%d", l.name, first.At.Line, first.At.Column))
+			fmt.Sprintf("the other one is at %s:%d:%d", l.Name, first.At.Line, first.At.Column))
 	}
 }
 

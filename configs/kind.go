@@ -1,213 +1,95 @@
 package configs
 
-// A kind is one way to write a value: its name in the reference and the pure function that reads it. Kinds are built from
-// small ones, as in auto(count.between("1", "1024")), and know nothing of files, rows or the struct they fill.
+// The kinds of values that rows have. What they all are is in literal/kind.go.
 
 import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
+	"regexp"
 	"time"
 
 	"sluice/configs/literal"
 )
 
-// A scalar is a text to be read as a value: variables are expanded, and relative paths in it start at dir.
-type scalar struct {
-	text string
-	at   Position
-	dir  string
-}
-
-type kind[T any] struct {
-	name    string // as in "expected NAME"
-	choices []string
-	limits  string // "10ms to 1h"; "" if every value that can be written is allowed
-	parse   func(scalar) (T, error)
-	compare func(a, b T) int // nil where between makes no sense
-}
-
-var (
-	count    = kind[int]{name: "a number", parse: plain(literal.Count), compare: cmp.Compare[int]}
-	duration = kind[time.Duration]{name: "a duration", parse: plain(literal.Duration), compare: cmp.Compare[time.Duration]}
-	rate     = kind[int64]{name: "a rate", parse: plain(literal.Rate), compare: cmp.Compare[int64]}
-	size     = kind[Size]{name: "a size", parse: plain(literal.ParseSize), compare: cmp.Compare[Size]}
-	boolean  = kind[bool]{name: "true or false", choices: []string{"true", "false"}, parse: plain(literal.Bool)}
-)
-
-// plain is a parser that needs nothing but the text.
-func plain[T any](parse func(string) (T, error)) func(scalar) (T, error) {
-	return func(s scalar) (T, error) { return parse(s.text) }
-}
-
-// atHome is a parser of a value that may have a path in it.
-func atHome[T any](parse func(text, dir string) (T, error)) func(scalar) (T, error) {
-	return func(s scalar) (T, error) { return parse(s.text, s.dir) }
-}
-
-// between returns k restricted to min..max, both written as a user would. What is out of range is told the range.
-func (k kind[T]) between(min, max string) kind[T] {
-	low, high := k.must(min), k.must(max)
-	parse := k.parse
-	k.limits = min + " to " + max
-	k.parse = func(s scalar) (T, error) {
-		v, err := parse(s)
-		if err == nil && (k.compare(v, low) < 0 || k.compare(v, high) > 0) {
-			err = literal.Bad("", "%s is out of range", s.text)
-		}
-		if p, ok := err.(literal.Problem); ok && p.Hint == "" {
-			p.Hint = rangeHint(k.limits)
-			err = p
-		}
-		return v, err
-	}
-	return k
-}
-
-func rangeHint(limits string) string { return limits + " is allowed" }
-
-// must reads a text from the tables themselves; a mistake there is found by the first test that runs.
-func (k kind[T]) must(text string) T {
-	v, err := k.parse(scalar{text: text})
-	if err != nil {
-		panic("configs: the tables hold a bad value: " + err.Error())
-	}
-	return v
-}
-
-// auto returns k with the word auto for its zero value.
-func auto[T any](k kind[T]) kind[T] {
-	parse := k.parse
-	k.name = "auto or " + k.name
-	k.parse = func(s scalar) (v T, err error) {
-		if s.text == "auto" {
-			return v, nil
-		}
-		v, err = parse(s)
-		if p, ok := err.(literal.Problem); ok && p.Hint == rangeHint(k.limits) {
-			p.Hint += "; auto lets sluice choose"
-			err = p
-		}
-		return v, err
-	}
-	return k
-}
-
-// zero returns k, whose values have units, with a bare 0.
-func zero[T any](k kind[T]) kind[T] {
-	parse := k.parse
-	k.parse = func(s scalar) (v T, err error) {
-		if s.text == "0" {
-			return v, nil
-		}
-		return parse(s)
-	}
-	return k
-}
+// A kind is one way to write a value.
+type kind[T any] = literal.Kind[T]
 
 // placed returns k with the position kept beside the value.
 func placed[T any](k kind[T]) kind[Value[T]] {
-	return kind[Value[T]]{name: k.name, choices: k.choices, limits: k.limits, parse: func(s scalar) (Value[T], error) {
-		v, err := k.parse(s)
-		return Value[T]{V: v, At: s.at}, err
+	return kind[Value[T]]{Name: k.Name, Choices: k.Choices, Limits: k.Limits, Parse: func(text, dir string) (v Value[T], err error) {
+		v.V, err = k.Parse(text, dir)
+		return v, err // parse knows the position
 	}}
-}
-
-// choice is one of a few words.
-func choice(words ...string) kind[string] {
-	return kind[string]{name: literal.InWords(words, "or"), choices: words, parse: func(s scalar) (string, error) {
-		for _, w := range words {
-			if s.text == w {
-				return w, nil
-			}
-		}
-		return "", literal.Bad(literal.DidYouMean(s.text, words), "%q is not %s", s.text, literal.InWords(words, "or"))
-	}}
-}
-
-// numbered is a choice among the names of an enumeration that starts at 0.
-func numbered[T ~uint8](words []string) kind[T] {
-	k := choice(words...)
-	return kind[T]{name: k.name, choices: words, parse: func(s scalar) (T, error) {
-		for i, w := range words {
-			if s.text == w {
-				return T(i), nil
-			}
-		}
-		_, err := k.parse(s)
-		return 0, err
-	}}
-}
-
-// hinted returns k with a hint for words that users of other programs, or of later versions, write.
-func hinted[T any](k kind[T], hint string, words ...string) kind[T] {
-	parse := k.parse
-	k.parse = func(s scalar) (T, error) {
-		v, err := parse(s)
-		if p, ok := err.(literal.Problem); ok && slices.Contains(words, s.text) {
-			p.Hint = hint
-			err = p
-		}
-		return v, err
-	}
-	return k
 }
 
 var (
-	proxyMode   = hinted(numbered[ProxyMode](proxyModes), "did you mean accept or require?", "on", "true", "yes", "v1", "v2")
-	proxyHeader = hinted(choice("off", "v1", "v2"), "did you mean v1 or v2?", "on", "true", "yes", "accept", "require", "1", "2")
-	logFormat   = hinted(choice("json"), "this version writes format: json only", "common", "combined", "text", "plain", "logfmt", "clf")
+	count    = kind[int]{Name: "a number", Parse: literal.Plain(literal.Count), Compare: cmp.Compare[int]}
+	duration = kind[time.Duration]{Name: "a duration", Parse: literal.Plain(literal.Duration), Compare: cmp.Compare[time.Duration]}
+	rate     = kind[int64]{Name: "a rate", Parse: literal.Plain(literal.Rate), Compare: cmp.Compare[int64]}
+	size     = kind[Size]{Name: "a size", Parse: literal.Plain(literal.ParseSize), Compare: cmp.Compare[Size]}
+	percent  = kind[int]{Name: "a percentage", Parse: literal.Plain(literal.Percent), Compare: cmp.Compare[int]}
+	share    = kind[int]{Name: "a percentage", Parse: literal.Plain(literal.Share), Compare: cmp.Compare[int]}
+	boolean  = kind[bool]{Name: "true or false", Choices: []string{"true", "false"}, Parse: literal.Plain(literal.Bool)}
 )
 
-// protocol is a choice with a better answer for words that other versions know.
-var protocol = kind[string]{name: "a protocol", choices: []string{"http", "tcp"}, parse: func(s scalar) (string, error) {
-	const hint = "this version serves protocol: http and protocol: tcp"
-	switch s.text {
-	case "http", "tcp":
-		return s.text, nil
-	case "udp":
-		return "", literal.Bad(hint, "protocol udp is not served")
-	case "https", "tls":
-		return "", literal.Bad("this version terminates no TLS; protocol: tcp passes it on to servers that do", "protocol %s is not served", s.text)
-	}
-	return "", literal.Bad(hint, "%q is not a protocol", s.text)
-}}
+var (
+	proxyMode   = literal.Hinted(literal.Numbered[ProxyMode](proxyModes), "did you mean accept or require?", "on", "true", "yes", "v1", "v2")
+	proxyHeader = literal.Hinted(literal.Choice("off", "v1", "v2"), "did you mean v1 or v2?", "on", "true", "yes", "accept", "require", "1", "2")
+	logPath     = kind[string]{Name: "stdout, stderr, off or a file", Parse: literal.LogTarget}
+	logFormat   = literal.Hinted(literal.Choice("json"), "this version writes format: json only", "common", "combined", "text", "plain", "logfmt", "clf")
+)
+
+// protocol is what is spoken on a listener.
+var protocol = kind[string]{Name: "a protocol", Choices: []string{"http", "tcp"}, Parse: literal.Plain(literal.Protocol)}
 
 // serverProtocol is what is spoken to servers.
-var serverProtocol = hinted(choice("http1"), "this version speaks http1 to servers", "h2", "auto", "http", "http2", "h2c", "https")
+var serverProtocol = literal.Hinted(literal.Choice("http1"), "this version speaks http1 to servers", "h2", "auto", "http", "http2", "h2c", "https")
 
-// redirectStatus is a choice among numbers: the statuses that send a client elsewhere (RFC 9110, section 15.4).
-var redirectStatus = kind[int]{name: "a status", choices: []string{"301", "302", "303", "307", "308"}, parse: func(s scalar) (int, error) {
-	word, err := choice("301", "302", "303", "307", "308").parse(s)
-	if err != nil {
-		return 0, literal.Bad("301 and 308 are for good, 302 and 307 for now; 307 and 308 keep the method", "%s", err)
-	}
-	return literal.Count(word)
-}}
+// redirectStatus sends a client elsewhere.
+var redirectStatus = kind[int]{Name: "a status", Choices: literal.RedirectStatuses, Parse: literal.Plain(literal.RedirectStatus)}
 
 // The kinds of names and addresses, and of what connections and requests are told apart by.
 var (
-	name          = kind[string]{name: "a name", limits: fmt.Sprintf("at most %d characters", literal.NameMax), parse: plain(literal.Name)}
-	bindAddress   = kind[Address]{name: "an address", limits: `":8080", "127.0.0.1:8080", "[::1]:8080", "unix:/path"`, parse: atHome(literal.Bind)}
-	serverAddress = kind[Address]{name: "an address", limits: `"10.0.0.1:8080", "[::1]:8080", "name:8080", "unix:/path"`, parse: atHome(literal.Server)}
-	prefix        = kind[netip.Prefix]{name: "a CIDR or IP address", parse: plain(literal.Prefix)}
-	sniName       = kind[string]{name: "a host name", limits: `a name, "*.suffix", "*" or ""`, parse: plain(literal.SNI)}
-	alpn          = kind[string]{name: "an ALPN protocol", limits: "1 to 255 bytes", parse: plain(literal.ALPN)}
-	hostName      = kind[string]{name: "a host", limits: `a name, "*.suffix" or an IP address`, parse: plain(literal.Host)}
-	pathMatch     = kind[string]{name: "a path", limits: `"/exact" or "/prefix*"`, parse: plain(literal.PathPattern)}
-	method        = kind[string]{name: "a method", limits: "as in GET", parse: plain(literal.Method)}
-	hashKey       = kind[string]{name: "what to hash", choices: literal.HashKeys, parse: plain(literal.HashKey)}
+	name          = kind[string]{Name: "a name", Limits: fmt.Sprintf("at most %d characters", literal.NameMax), Parse: literal.Plain(literal.Name)}
+	bindAddress   = kind[Address]{Name: "an address", Limits: `":8080", "127.0.0.1:8080", "[::1]:8080", "unix:/path"`, Parse: literal.Bind}
+	serverAddress = kind[Address]{Name: "an address", Limits: `"10.0.0.1:8080", "[::1]:8080", "name:8080", "unix:/path", "dns://name:8080", "srv://_http._tcp.name", "file:path"`, Parse: literal.Server}
+	fixedAddress  = kind[Address]{Name: "an address", Parse: literal.FixedServer}
+	resolver      = kind[netip.AddrPort]{Name: "the address of a DNS server", Limits: `as in 127.0.0.1 or "[::1]:53"`, Parse: literal.Plain(literal.Resolver)}
+	prefix        = kind[netip.Prefix]{Name: "a CIDR or IP address", Parse: literal.Plain(literal.Prefix)}
+	sniName       = kind[string]{Name: "a host name", Limits: `a name, "*.suffix", "*" or ""`, Parse: literal.Plain(literal.SNI)}
+	alpn          = kind[string]{Name: "an ALPN protocol", Limits: "1 to 255 bytes", Parse: literal.Plain(literal.ALPN)}
+	hostName      = kind[string]{Name: "a host", Limits: `a name, "*.suffix" or an IP address`, Parse: literal.Plain(literal.Host)}
+	pathMatch     = kind[string]{Name: "a path", Limits: `"/exact" or "/prefix*"`, Parse: literal.Plain(literal.PathPattern)}
+	method        = kind[string]{Name: "a method", Limits: "as in GET", Parse: literal.Plain(literal.Method)}
+	hashKey       = kind[string]{Name: "what to hash", Choices: literal.HashKeys, Parse: literal.Plain(literal.HashKey)}
 )
 
 // The kinds of what requests and answers are changed to.
 var (
-	upgradable    = kind[string]{name: "the name of a protocol", limits: "as in websocket", parse: plain(literal.Upgrade)}
-	pathPrefix    = kind[string]{name: "the beginning of a path", limits: "as in /v1", parse: plain(literal.StripPrefix)}
-	newHost       = kind[string]{name: "a host", limits: "with or without a port; it may hold {host}", parse: plain(literal.NewHost)}
-	location      = kind[string]{name: "a path or URI", limits: "as in https://new.example.com{uri}", parse: plain(literal.Location)}
-	requestField  = kind[string]{name: "the name of a header field", parse: plain(literal.RequestField)}
-	responseField = kind[string]{name: "the name of a header field", parse: plain(literal.Field)}
-	fieldValue    = kind[string]{name: "a text", parse: plain(literal.FieldValue)}
-	body          = kind[string]{name: "a text", parse: plain(literal.Body)}
+	upgradable    = kind[string]{Name: "the name of a protocol", Limits: "as in websocket", Parse: literal.Plain(literal.Upgrade)}
+	pathPrefix    = kind[string]{Name: "the beginning of a path", Limits: "as in /v1", Parse: literal.Plain(literal.StripPrefix)}
+	newHost       = kind[string]{Name: "a host", Limits: "with or without a port; it may hold {host}", Parse: literal.Plain(literal.NewHost)}
+	location      = kind[string]{Name: "a path or URI", Limits: "as in https://new.example.com{uri}", Parse: literal.Plain(literal.Location)}
+	requestField  = kind[string]{Name: "the name of a header field", Parse: literal.Plain(literal.RequestField)}
+	responseField = kind[string]{Name: "the name of a header field", Parse: literal.Plain(literal.Field)}
+	fieldValue    = kind[string]{Name: "a text", Parse: literal.Plain(literal.FieldValue)}
+	body          = kind[string]{Name: "a text", Parse: literal.Plain(literal.Body)}
+)
+
+// The kinds of what checks, retries and sessions need.
+var (
+	checkTarget     = kind[string]{Name: "a path", Limits: "as in /health", Parse: literal.Plain(literal.Target)}
+	checkHost       = kind[string]{Name: "a host", Limits: "with or without a port", Parse: literal.Plain(literal.Authority)}
+	checkField      = literal.Hinted(requestField, "write host: ... beside headers", "Host", "host", "HOST")
+	plainValue      = kind[string]{Name: "a text", Parse: literal.Plain(literal.PlainValue)}
+	statuses        = kind[StatusRange]{Name: "a status or a range of them", Limits: "200 to 599", Parse: literal.Plain(literal.Statuses)}
+	pattern         = kind[*regexp.Regexp]{Name: "a regular expression", Parse: literal.Plain(literal.Pattern)}
+	port            = kind[uint16]{Name: "a port", Limits: "1 to 65535", Parse: literal.Plain(literal.Port)}
+	certificateName = kind[string]{Name: "a host name or IP address", Parse: literal.Plain(literal.ServerName)}
+	authorities     = kind[string]{Name: "the path of a file", Parse: literal.Authorities}
+	retryCause      = kind[string]{Name: "a cause", Choices: literal.RetryCauses, Limits: "or a status: `408`, `425`, `429`, `500` to `599`", Parse: literal.Plain(literal.RetryCause)}
+	cookieName      = kind[string]{Name: "the name of a cookie", Parse: literal.Plain(literal.CookieName)}
+	secret          = kind[string]{Name: "a secret", Limits: "at least 16 bytes", Parse: literal.Plain(literal.Secret)}
+	bearerToken     = kind[string]{Name: "a secret", Limits: "at least 16 visible ASCII characters", Parse: literal.Plain(literal.BearerToken)}
 )

@@ -28,8 +28,22 @@ func (l *loader) link(c *Config) {
 		}
 	}
 	for i := range c.Upstreams {
-		u := &c.Upstreams[i]
-		u.HashOn, u.HashName, _ = strings.Cut(u.HashOn, ":")
+		l.linkUpstream(&c.Upstreams[i])
+	}
+}
+
+// linkUpstream derives what the file does not say in as many words.
+func (l *loader) linkUpstream(u *Upstream) {
+	u.HashOn, u.HashName, _ = strings.Cut(u.HashOn, ":")
+	for i := range u.Servers {
+		s := &u.Servers[i]
+		switch s.Address.Network {
+		case "dns", "srv", "file":
+			s.Discover = s.Address.Network
+		}
+	}
+	if c := u.Check; c != nil && !l.written(c.At, "fast") {
+		c.Fast = min(c.Fast, c.Every)
 	}
 }
 

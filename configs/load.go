@@ -30,7 +30,7 @@ type Look func(*Config) Issues
 func Load(path string, looks ...Look) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, Issues{{File: path, Message: "the configuration cannot be read: " + plainError(err),
+		return nil, Issues{{File: path, Message: "the configuration cannot be read: " + literal.Reason(err),
 			Hint: "name another file with -c FILE"}}
 	}
 	defer f.Close()
@@ -40,17 +40,9 @@ func Load(path string, looks ...Look) (*Config, error) {
 		if errors.Is(err, syscall.EISDIR) {
 			hint = "name the file in it, as in -c " + filepath.Join(path, "sluice.yaml")
 		}
-		return nil, Issues{{File: path, Message: "the configuration cannot be read: " + plainError(err), Hint: hint}}
+		return nil, Issues{{File: path, Message: "the configuration cannot be read: " + literal.Reason(err), Hint: hint}}
 	}
 	return load(path, text, looks)
-}
-
-// plainError is err without the operation and path that the message around it already names.
-func plainError(err error) string {
-	if pe, ok := err.(*os.PathError); ok {
-		err = pe.Err
-	}
-	return err.Error()
 }
 
 // lineEnds makes one kind of YAML's three, so that lines are counted alike everywhere (YAML 1.2.2, 5.4).
@@ -63,24 +55,25 @@ func Parse(name string, src []byte) (*Config, error) { return load(name, src, ni
 func load(name string, src []byte, looks []Look) (*Config, error) {
 	text := strings.TrimPrefix(string(src), "\uFEFF") // a byte order mark, as Windows editors leave
 	text = lineEnds.Replace(text)
+	keys := map[string][]string{}
+	collectKeys(keys, "", file.info())
 	l := &loader{
-		source: newSource(name, text),
+		Source: tree.NewSource(name, literal.HideSecrets(text, keys)),
 		dir:    filepath.Dir(name),
 		env:    os.LookupEnv,
-		keys:   map[string][]string{},
+		keys:   keys,
 		marks:  map[mark]Position{},
 		broken: map[Position]bool{},
 	}
 	root, faults := tree.Parse(text)
 	if len(faults) > 0 {
-		return nil, l.source.issues(faults).sort(name)
+		return nil, l.Source.Issues(faults).Sort(name)
 	}
 	if root == nil {
-		return nil, Issues{l.source.issue(Position{}, "the configuration is empty",
+		return nil, Issues{l.Source.Issue(Position{}, "the configuration is empty",
 			"the smallest useful one has a listener with bind and upstream, and an upstream with servers")}
 	}
-	collectKeys(l.keys, "", file.info())
-	c := &Config{File: name, source: l.source}
+	c := &Config{File: name, source: l.Source}
 	file.fill(c)
 	readObject(l, file, c, root)
 	l.link(c)
@@ -91,13 +84,13 @@ func load(name string, src []byte, looks []Look) (*Config, error) {
 		}
 		return nil, l.failure()
 	}
-	c.Warnings = l.warnings.sort(name)
+	c.Warnings = l.warnings.Sort(name)
 	return c, nil
 }
 
 // readable returns the parts of c that were read: the rest has the zero value, which nobody has written.
 func (l *loader) readable(c *Config) *Config {
-	part := &Config{File: c.File, Log: c.Log, Runtime: c.Runtime, source: c.source}
+	part := &Config{File: c.File, Admin: c.Admin, Log: c.Log, Runtime: c.Runtime, source: c.source}
 	for _, li := range c.Listeners {
 		li.Bind = slices.DeleteFunc(slices.Clone(li.Bind), func(b Value[Address]) bool { return b.V == Address{} })
 		part.Listeners = append(part.Listeners, li)
@@ -111,7 +104,7 @@ func (l *loader) readable(c *Config) *Config {
 
 // A loader is the state of one Parse.
 type loader struct {
-	*source
+	*tree.Source
 	dir      string
 	env      func(string) (string, bool)
 	keys     map[string][]string // key → the places in the schema that know it
@@ -133,7 +126,7 @@ type mark struct {
 // issuesMax bounds what one load reports; a file with more mistakes is not a configuration.
 const issuesMax = 500
 
-func (l *loader) report(at Position, message, hint string) { l.add(l.issue(at, message, hint)) }
+func (l *loader) report(at Position, message, hint string) { l.add(l.Issue(at, message, hint)) }
 
 func (l *loader) add(i Issue) {
 	l.found++
@@ -144,9 +137,9 @@ func (l *loader) add(i Issue) {
 
 // failure returns what was reported, in order.
 func (l *loader) failure() Issues {
-	issues := l.issues.sort(l.name)
+	issues := l.issues.Sort(l.Name)
 	if l.found > issuesMax {
-		issues = append(issues, l.issue(Position{}, fmt.Sprintf("%d more errors are not shown", l.found-issuesMax), ""))
+		issues = append(issues, l.Issue(Position{}, fmt.Sprintf("%d more errors are not shown", l.found-issuesMax), ""))
 	}
 	return issues
 }
@@ -169,7 +162,7 @@ func (l *loader) quietly(read func()) {
 }
 
 func (l *loader) warn(at Position, message, hint string) {
-	l.warnings = append(l.warnings, l.issue(at, message, hint))
+	l.warnings = append(l.warnings, l.Issue(at, message, hint))
 }
 
 // at returns where an object has written a key, or the item of its list; the object itself if it has not.
@@ -207,17 +200,20 @@ func (l *loader) text(n *tree.Node, expected string) (string, bool) {
 	return text, true
 }
 
-// parse reads a scalar node as a value of kind k, and reports what is wrong with it.
+// parse reads a scalar node as a value of kind k, and reports what is wrong with it. A Value learns where it is from.
 func parse[T any](l *loader, k kind[T], n *tree.Node) (v T, ok bool) {
-	text, ok := l.text(n, k.name)
+	text, ok := l.text(n, k.Name)
 	if !ok {
 		return v, false
 	}
-	v, err := k.parse(scalar{text: text, at: n.At, dir: l.dir})
+	v, err := k.Parse(text, l.dir)
 	if err != nil {
 		l.report(n.At, err.Error(), literal.HintOf(err))
 		var zero T // half a value must not meet the rules
 		return zero, false
+	}
+	if value, ok := any(&v).(interface{ foundAt(Position) }); ok {
+		value.foundAt(n.At)
 	}
 	return v, true
 }
@@ -228,7 +224,7 @@ func readObject[S any](l *loader, t *table[S], s *S, n *tree.Node) {
 		*t.at(s) = n.At
 	}
 	if n.Kind == tree.Scalar && t.short != "" {
-		n = &tree.Node{Kind: tree.Object, At: n.At, Pairs: []tree.Pair{{Key: t.short, At: n.At, Value: n}}}
+		n = t.long(n)
 	}
 	if n.Kind != tree.Object {
 		l.report(n.At, "expected a mapping, found "+n.Kind.String(), "the keys here are "+literal.InWords(t.keys(), "and"))
@@ -312,6 +308,15 @@ func (l *loader) checkCount(p tree.Pair, some bool, most int) {
 	}
 }
 
+// long returns the object for which a scalar stands.
+func (t *table[S]) long(n *tree.Node) *tree.Node {
+	key, value := t.short, *n
+	if slices.Contains(t.words, n.Text) {
+		key, value.Text = n.Text, "true"
+	}
+	return &tree.Node{Kind: tree.Object, At: n.At, Pairs: []tree.Pair{{Key: key, At: n.At, Value: &value}}}
+}
+
 func (t *table[S]) row(key string) *row[S] {
 	for i := range t.rows {
 		if t.rows[i].key == key {
@@ -347,7 +352,7 @@ func (l *loader) unknownKey(known []string, others map[string]later, p tree.Pair
 	if hint == "" {
 		hint = "the keys here are " + literal.InWords(known, "and")
 	}
-	l.report(p.At, fmt.Sprintf("unknown key %q", p.Key), hint)
+	l.report(p.At, fmt.Sprintf("unknown key %q", literal.HideSecrets(p.Key, l.keys)), hint) // "token:secret" is one key
 	return meant
 }
 

@@ -69,7 +69,7 @@ func TestDefaults(t *testing.T) {
 	if c.Log != (Log{Level: "info", Access: Access{To: "stdout", Format: "json"}}) {
 		t.Errorf("log %+v", c.Log)
 	}
-	if c.Runtime != (Runtime{Drain: 30 * time.Second}) {
+	if !reflect.DeepEqual(c.Runtime, Runtime{Drain: 30 * time.Second}) {
 		t.Errorf("runtime %+v", c.Runtime)
 	}
 	r := c.Routes[0]
@@ -144,11 +144,11 @@ func TestEveryValueArrives(t *testing.T) {
 	equal("alpn alone", []any{c.Routes[1].SNI, c.Routes[1].ALPN, c.Routes[1].HasSNI}, []any{[]string{"*"}, []string{"h2"}, true})
 
 	u := c.Upstreams[0]
-	equal("server", u.Servers[0], Server{Address{Network: "tcp", Host: "db.internal", Port: 5432}, u.Servers[0].At, 7, true, 9})
+	equal("server", u.Servers[0], Server{Address: Address{Network: "tcp", Host: "db.internal", Port: 5432}, At: u.Servers[0].At, Weight: 7, Backup: true, MaxConnections: 9})
 	equal("unix server", u.Servers[1].Address, Address{Network: "unix", Path: "/run/app.sock"})
 	equal("upstream", []any{u.Balance, u.HashOn, u.ProxyProtocol, u.Timeouts.Connect}, []any{"hash", "sni", "v1", 4 * time.Second})
 	equal("log", c.Log, Log{"debug", Access{"conf/logs/access.json", "json", c.Log.Access.At}})
-	equal("runtime", c.Runtime, Runtime{2, 64 << 20, 0})
+	equal("runtime", c.Runtime, Runtime{Loops: 2, Memory: 64 << 20})
 }
 
 // everyHTTPValue has a value other than the default for every key that is for http.
@@ -356,6 +356,7 @@ func TestHostileFilesAreRefusedQuickly(t *testing.T) {
 		"keys in { }":    {"{" + strings.Repeat("a: ,", large/4-1) + "}", "more than 256 keys without a value"},
 		"many aliases":   {"[" + strings.Repeat("*a,", 1000) + "]", "an alias (*)"},
 		"many mistakes":  {"{" + strings.Repeat("a: 1,", 1000) + "}", "501 more errors are not shown"},
+		"secrets":        {"{" + strings.Repeat("key:a,", large/6) + "}", "more errors are not shown"},
 		"many listeners": {"listeners: {" + strings.Repeat("a: {},", 257) + "}", "listeners has 257 entries, and 256 are allowed"},
 	} {
 		if _, err := Parse("x.yaml", []byte(c.src)); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -467,6 +468,13 @@ func checkPromises(t *testing.T, c *Config) {
 		names[u.Name] = true
 		if len(u.Servers) == 0 {
 			t.Errorf("upstream %q is empty", u.Name)
+		}
+		if c := u.Check; c != nil && (c.Fast > c.Every || c.Fast <= 0 || c.Timeout <= 0 || c.Fall < 1 || c.Rise < 1 || len(c.Status) == 0 || c.HTTP == "" && c.Body != nil) {
+			t.Errorf("check %+v", c)
+		}
+		if u.HashBound != 0 && u.HashBound < 110 || u.Eject.MaxPercent < 1 || u.Eject.For <= 0 || u.Queue.Timeout <= 0 ||
+			u.Sticky != nil && (u.Sticky.Cookie == "" || u.Sticky.Key != "" && len(u.Sticky.Key) < 16) {
+			t.Errorf("upstream %+v", u)
 		}
 	}
 	for _, r := range c.Routes {

@@ -15,12 +15,13 @@ type table[S any] struct {
 	at    func(*S) *Position // nil if nobody needs to know
 	name  func(*S) *string   // where the key of a named object goes
 	short string             // the row that a scalar in place of the object sets; "" = none
+	words []string           // but these scalars are rows themselves, and set them to true
 	rows  []row[S]
 	oneOf []string         // keys of which exactly one is written
-	later map[string]later // keys of other versions
+	later map[string]later // keys of other versions, and of other programs
 }
 
-// later is a key that is not built: still unknown, but not a slip of the hand.
+// later is a key that is not built, or that other programs have: still unknown, but not a slip of the hand.
 type later struct {
 	hint  string // "" = the usual one
 	meant string // the key that is not missing beside it
@@ -105,17 +106,19 @@ func (p onePlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 
 func (p onePlace[S, T]) fill(s *S, def string) {
 	if def != "" {
-		*p.field(s) = p.kind.must(def)
+		*p.field(s) = p.kind.Must(def)
 	}
 }
 
 func (p onePlace[S, T]) target(s *S) any { return p.field(s) }
 func (p onePlace[S, T]) shape() shape {
-	return shape{value: p.kind.name, choices: p.kind.choices, limits: p.kind.limits}
+	return shape{value: p.kind.Name, choices: p.kind.Choices, limits: p.kind.Limits}
 }
 
 // list is any number of scalars; a single one needs no brackets.
-func list[S, T any](k kind[T], field func(*S) *[]T) place[S] { return listPlace[S, T]{k, field} }
+func list[S, T any](k kind[T], field func(*S) *[]T) place[S] {
+	return listPlace[S, T]{k, field}
+}
 
 type listPlace[S, T any] struct {
 	kind  kind[T]
@@ -132,7 +135,7 @@ func (p listPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 func (p listPlace[S, T]) fill(*S, string) {}
 func (p listPlace[S, T]) target(s *S) any { return p.field(s) }
 func (p listPlace[S, T]) shape() shape {
-	return shape{value: p.kind.name, choices: p.kind.choices, limits: p.kind.limits, list: true}
+	return shape{value: p.kind.Name, choices: p.kind.Choices, limits: p.kind.Limits, list: true}
 }
 
 // group is a nested object.
@@ -168,7 +171,7 @@ func (p namedPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 		again := l.repeated(seen, pair)
 		var v T
 		p.table.fill(&v)
-		if _, err := name.parse(scalar{text: pair.Key}); err != nil {
+		if _, err := name.Parse(pair.Key, ""); err != nil {
 			l.report(pair.At, err.Error(), literal.HintOf(err))
 		}
 		*p.table.name(&v) = pair.Key // even a bad name may be referred to, which is not a second mistake

@@ -1,10 +1,11 @@
 package configs
 
-// The places that few rows need: a nested object that may be absent, a mapping of header fields, a list with a default, and a
-// file of scalars.
+// The places that few rows need: a nested object or a scalar that may be absent, a mapping of header fields, a list with a
+// default, the causes of retries, and a file of scalars.
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"sluice/configs/literal"
@@ -31,16 +32,75 @@ func (p optionalPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 func (p optionalPlace[S, T]) fill(*S, string) {}
 func (p optionalPlace[S, T]) target(s *S) any { return p.field(s) }
 func (p optionalPlace[S, T]) shape() shape {
-	return shape{value: "a mapping", rows: p.table.info()}
+	return shape{value: "a mapping", short: shortNames(p.table.short, p.table.words), rows: p.table.info()}
+}
+
+// maybe is a scalar, or nil.
+func maybe[S, T any](k kind[T], field func(*S) **T) place[S] {
+	return maybePlace[S, T]{k, field}
+}
+
+type maybePlace[S, T any] struct {
+	kind  kind[T]
+	field func(*S) **T
+}
+
+func (p maybePlace[S, T]) read(l *loader, s *S, n *tree.Node) {
+	if v, ok := parse(l, p.kind, n); ok {
+		*p.field(s) = &v
+	}
+}
+
+func (p maybePlace[S, T]) fill(*S, string) {}
+func (p maybePlace[S, T]) target(s *S) any { return p.field(s) }
+func (p maybePlace[S, T]) shape() shape    { return shape{value: p.kind.Name, limits: p.kind.Limits} }
+
+// present is the word true, whose presence says everything: it has no field.
+func present[S any](hint string) place[S] { return presentPlace[S]{hint} }
+
+type presentPlace[S any] struct{ hint string }
+
+func (p presentPlace[S]) read(l *loader, _ *S, n *tree.Node) {
+	if v, ok := parse(l, boolean, n); ok && !v {
+		l.report(n.At, "false means nothing here", p.hint)
+	}
+}
+
+func (p presentPlace[S]) fill(*S, string) {}
+func (p presentPlace[S]) target(s *S) any { return s }
+func (p presentPlace[S]) shape() shape    { return shape{choices: []string{"true"}, value: boolean.Name} }
+
+// checkTLSAt is an object that may also be true, for one with nothing in it, or false, for none.
+func checkTLSAt[S any](field func(*S) **CheckTLS) place[S] {
+	return checkTLSPlace[S]{optionalPlace[S, CheckTLS]{checkTLS, field}}
+}
+
+type checkTLSPlace[S any] struct{ optionalPlace[S, CheckTLS] }
+
+func (p checkTLSPlace[S]) read(l *loader, s *S, n *tree.Node) {
+	if n.Kind != tree.Scalar {
+		p.optionalPlace.read(l, s, n)
+		return
+	}
+	if v, ok := parse(l, boolean, n); ok && v {
+		p.optionalPlace.read(l, s, &tree.Node{Kind: tree.Object, At: n.At})
+	}
+}
+
+func (p checkTLSPlace[S]) shape() shape {
+	shape := p.optionalPlace.shape()
+	shape.value = "true, false or a mapping"
+	return shape
 }
 
 // fields is a mapping from names of header fields to one value. With many, a list writes a field several times.
-func fields[S any](name kind[string], many bool, field func(*S) *[]HeaderValue) place[S] {
-	return fieldsPlace[S]{name, many, field}
+func fields[S any](name, value kind[string], many bool, field func(*S) *[]HeaderValue) place[S] {
+	return fieldsPlace[S]{name, value, many, field}
 }
 
 type fieldsPlace[S any] struct {
 	name  kind[string]
+	value kind[string]
 	many  bool
 	field func(*S) *[]HeaderValue
 }
@@ -53,7 +113,7 @@ func (p fieldsPlace[S]) read(l *loader, s *S, n *tree.Node) {
 	seen := map[string]Position{}
 	for _, pair := range n.Pairs {
 		l.repeated(seen, tree.Pair{Key: strings.ToLower(pair.Key), At: pair.At})
-		if _, err := p.name.parse(scalar{text: pair.Key}); err != nil {
+		if _, err := p.name.Parse(pair.Key, ""); err != nil {
 			l.report(pair.At, err.Error(), literal.HintOf(err))
 		}
 		values := []*tree.Node{pair.Value}
@@ -61,7 +121,7 @@ func (p fieldsPlace[S]) read(l *loader, s *S, n *tree.Node) {
 			values = itemsOf(pair.Value)
 		}
 		for _, value := range values {
-			v, _ := parse(l, fieldValue, value)
+			v, _ := parse(l, p.value, value)
 			*p.field(s) = append(*p.field(s), HeaderValue{Name: pair.Key, Value: v})
 		}
 	}
@@ -77,26 +137,93 @@ func (p fieldsPlace[S]) shape() shape {
 	return shape{value: text}
 }
 
-// switchable is a list of scalars with a default, which the word off empties.
-func switchable[S, T any](k kind[T], field func(*S) *[]T) place[S] {
-	return switchablePlace[S, T]{listPlace[S, T]{k, field}}
+// defaults is a list of scalars with a default, which is written with a comma and a blank between two.
+func defaults[S, T any](k kind[T], field func(*S) *[]T) place[S] {
+	return defaultsPlace[S, T]{listPlace[S, T]{k, field}}
 }
 
-type switchablePlace[S, T any] struct{ listPlace[S, T] }
+type defaultsPlace[S, T any] struct{ listPlace[S, T] }
 
-func (p switchablePlace[S, T]) read(l *loader, s *S, n *tree.Node) {
+func (p defaultsPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 	*p.field(s) = nil
-	if n.Kind == tree.Scalar && n.Text == "off" {
-		return
-	}
 	p.listPlace.read(l, s, n)
 }
 
-func (p switchablePlace[S, T]) fill(s *S, def string) { *p.field(s) = []T{p.kind.must(def)} }
+func (p defaultsPlace[S, T]) fill(s *S, def string) {
+	*p.field(s) = nil
+	for text := range strings.SplitSeq(def, ", ") {
+		*p.field(s) = append(*p.field(s), p.kind.Must(text))
+	}
+}
+
+// switchable is a list with a default, which the word off empties.
+func switchable[S, T any](k kind[T], field func(*S) *[]T) place[S] {
+	return switchablePlace[S, T]{defaultsPlace[S, T]{listPlace[S, T]{k, field}}}
+}
+
+type switchablePlace[S, T any] struct{ defaultsPlace[S, T] }
+
+func (p switchablePlace[S, T]) read(l *loader, s *S, n *tree.Node) {
+	if n.Kind == tree.Scalar && n.Text == "off" {
+		*p.field(s) = nil
+		return
+	}
+	p.defaultsPlace.read(l, s, n)
+}
+
 func (p switchablePlace[S, T]) shape() shape {
 	shape := p.listPlace.shape()
 	shape.value = "off, or " + shape.value
 	return shape
+}
+
+// causes is a list of words and statuses with a default: they become the flags of a Retry.
+func causes[S any](k kind[string], field func(*S) *Retry) place[S] {
+	return causesPlace[S]{k, field}
+}
+
+type causesPlace[S any] struct {
+	kind  kind[string]
+	field func(*S) *Retry
+}
+
+func (p causesPlace[S]) read(l *loader, s *S, n *tree.Node) {
+	words := make([]string, 0, len(n.Items))
+	for _, item := range itemsOf(n) {
+		if word, ok := parse(l, p.kind, item); ok {
+			words = append(words, word)
+		}
+	}
+	p.field(s).after(words)
+}
+
+func (p causesPlace[S]) fill(s *S, def string) { p.field(s).after(strings.Split(def, ", ")) }
+func (p causesPlace[S]) target(s *S) any       { return p.field(s) }
+func (p causesPlace[S]) shape() shape {
+	return shape{value: p.kind.Name, choices: p.kind.Choices, limits: p.kind.Limits, list: true}
+}
+
+// after makes words the only causes of r.
+func (r *Retry) after(words []string) {
+	flags := map[string]*bool{"connect": &r.Connect, "reset": &r.Reset, "timeout": &r.Timeout, "marked_down": &r.MarkedDown}
+	for word, set := range flags {
+		*set = slices.Contains(words, word)
+	}
+	r.Statuses = nil
+	for _, word := range literal.SortedUnique(words) {
+		if flags[word] == nil {
+			status, _ := literal.Count(word) // the kind has read it
+			r.Statuses = append(r.Statuses, status)
+		}
+	}
+}
+
+// shortNames lists the rows of an object that a scalar can stand for.
+func shortNames(short string, words []string) string {
+	if short == "" {
+		return ""
+	}
+	return strings.Join(append([]string{short}, words...), "` or `")
 }
 
 // prefixFile is the path of a file whose lines are appended to a list.

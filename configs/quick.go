@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sluice/configs/literal"
+	"sluice/configs/tree"
 )
 
 // Quick returns the configuration of one listener at from that speaks protocol, "http" or "tcp", and one upstream with the servers
@@ -43,7 +44,7 @@ func Quick(protocol, from string, to []string) (*Config, error) {
 		quote(from), quote(protocol), strings.Join(servers, ", "))
 	c, err := Parse("(command line)", []byte(text))
 	if err == nil {
-		c.source = &source{name: c.File} // later complaints must not quote a text that the user has never seen
+		c.source = &tree.Source{Name: c.File} // later complaints must not quote a text that the user has never seen
 	}
 	return c, err
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/configs/literal"
 	"sluice/configs/tree"
 )
 
@@ -46,8 +47,16 @@ func TestEveryFieldHasARow(t *testing.T) {
 	covers(t, pool)
 	covers(t, routeTimeouts)
 	covers(t, upstreams, "Name", "At", "HashName")
-	covers(t, servers, "At")
+	covers(t, servers, "At", "Discover")
+	covers(t, serverLine, "At", "Discover")
+	covers(t, check, "At")
+	covers(t, checkTLS)
+	covers(t, eject, "At")
+	covers(t, queue)
+	covers(t, sticky, "At")
+	covers(t, retry, "Connect", "Reset", "Timeout", "MarkedDown", "Statuses", "At") // all but the last by on
 	covers(t, upstreamTimeouts)
+	covers(t, admin, "At")
 	covers(t, logs)
 	covers(t, access, "At")
 	covers(t, runtimes)
@@ -126,7 +135,7 @@ func flatten(path string, n *tree.Node, rows []rowInfo, found map[string][]strin
 			continue
 		}
 		below := strings.TrimPrefix(path+"."+p.Key, ".")
-		found[below] = append(found[below], p.Value.Text)
+		found[below] = append(found[below], textOf(p.Value))
 		s := rows[i].shape
 		switch s.path {
 		case ".NAME":
@@ -140,5 +149,34 @@ func flatten(path string, n *tree.Node, rows []rowInfo, found map[string][]strin
 		default:
 			flatten(below, p.Value, s.rows, found)
 		}
+	}
+}
+
+// textOf writes a value the way a default is written: a list with a comma and a blank between two.
+func textOf(n *tree.Node) string {
+	if n.Kind != tree.List {
+		return n.Text
+	}
+	var texts []string
+	for _, item := range n.Items {
+		texts = append(texts, item.Text)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// A key that holds a secret must be one that quoted lines hide, whatever it is called.
+func TestSecretsAreHidden(t *testing.T) {
+	hidden := 0
+	eachRow("", file.info(), func(path string, r rowInfo) {
+		if r.shape.value == "a secret" {
+			line := literal.HideSecrets(r.key+": correct-horse-battery", nil)
+			if strings.Contains(line, "horse") {
+				t.Errorf("%s: %q", path, line)
+			}
+			hidden++
+		}
+	})
+	if hidden < 2 {
+		t.Errorf("%d keys hold secrets", hidden)
 	}
 }

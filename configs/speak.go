@@ -127,7 +127,7 @@ func (l *loader) warnWithoutUpstream(c *Config) {
 		if r.Respond == nil && r.Redirect == nil {
 			continue
 		}
-		for _, key := range []string{"rewrite", "buffer", "upgrade", "connect", "forwarded", "timeouts"} {
+		for _, key := range []string{"rewrite", "buffer", "upgrade", "connect", "forwarded", "retry", "timeouts"} {
 			if l.written(r.At, key) {
 				l.warn(l.at(r.At, key, 0), fmt.Sprintf("%s has no effect in a route without upstream", key), "")
 			}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"sluice/configs/literal"
 )
 
 // Limits on how much there may be. Each address costs a socket for each loop; a route is entered under each of its
@@ -17,6 +19,8 @@ const (
 	alpnMax      = 16
 	methodsMax   = 32
 	upgradeMax   = 16
+	statusesMax  = 64
+	resolversMax = 8
 )
 
 var file = &table[Config]{rows: []row[Config]{
@@ -26,11 +30,13 @@ var file = &table[Config]{rows: []row[Config]{
 		doc: "What happens to which connections or requests. The order does not matter. On `tcp` listeners the most specific `sni` wins, then the route with `alpn`; on `http` listeners the most specific host, then path, then the route with `methods`. Two routes that match the same on one listener are an error."},
 	{key: "upstreams", to: named(upstreams, func(c *Config) *[]Upstream { return &c.Upstreams }), none: "none", apply: newConnections,
 		doc: "Sets of servers."},
+	{key: "admin", to: group(admin, func(c *Config) *Admin { return &c.Admin }), none: "off", apply: restart,
+		doc: "Where the proxy tells how it is: metrics, and the state of listeners and servers. The short form is just the address. Without it nothing listens."},
 	{key: "log", to: group(logs, func(c *Config) *Log { return &c.Log }), apply: restart,
 		doc: "What is written about the proxy and its connections."},
 	{key: "runtime", to: group(runtimes, func(c *Config) *Runtime { return &c.Runtime }), apply: restart,
 		doc: "What the process takes from the machine."},
-}, later: map[string]later{"caches": {}, "admin": {}}}
+}, later: map[string]later{"caches": {}}}
 
 var listeners = &table[Listener]{
 	at:   func(l *Listener) *Position { return &l.At },
@@ -47,9 +53,9 @@ var listeners = &table[Listener]{
 			doc: "Whether clients may, or must, begin with a PROXY protocol header (version 1 or 2). The short form is just the mode."},
 		{key: "trusted_proxies", to: list(prefix, func(l *Listener) *[]netip.Prefix { return &l.TrustedProxies }), none: "nobody", apply: newConnections, only: "http",
 			doc: "The peers whose `X-Forwarded-*` and `Forwarded` are believed. The client is then the last address, from the right, that is none of them. From everybody else these fields are overwritten."},
-		{key: "max_connections", to: one(auto(count.between("1", "10000000")), func(l *Listener) *int { return &l.MaxConnections }), def: "auto", apply: newConnections,
+		{key: "max_connections", to: one(literal.Auto(count.Between("1", "10000000")), func(l *Listener) *int { return &l.MaxConnections }), def: "auto", apply: newConnections,
 			doc: "Connections open at once. `auto` derives it from the limit of open files and the memory budget; all listeners with `auto` share that one count. Beyond it, new connections wait in the kernel's backlog."},
-		{key: "max_connections_per_ip", to: one(count.between("0", "10000000"), func(l *Listener) *int { return &l.MaxConnectionsPerIP }), def: "0", apply: newConnections,
+		{key: "max_connections_per_ip", to: one(count.Between("0", "10000000"), func(l *Listener) *int { return &l.MaxConnectionsPerIP }), def: "0", apply: newConnections,
 			doc: "Connections open at once from one client: an IPv4 address, or an IPv6 /64. With a PROXY header, its address counts. 0 is no limit."},
 		{key: "client_ip", to: group(clientIP, func(l *Listener) *ClientIP { return &l.ClientIP }), apply: newConnections,
 			doc: "Who may connect, judged at accept by the address of the socket's peer, before any byte is read."},
@@ -93,23 +99,23 @@ var routeClientIP = &table[ClientIP]{
 }
 
 var listenerTimeouts = &table[ListenerTimeouts]{later: map[string]later{"handshake": {}}, rows: []row[ListenerTimeouts]{
-	{key: "header", to: one(duration.between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Header }), def: "15s", apply: newConnections, only: "http",
+	{key: "header", to: one(duration.Between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Header }), def: "15s", apply: newConnections, only: "http",
 		doc: "For the whole head of a request, from its first byte; for the first one, from accept; then 408."},
-	{key: "idle", to: one(duration.between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.Idle }), def: "75s", apply: newConnections, only: "http",
+	{key: "idle", to: one(duration.Between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.Idle }), def: "75s", apply: newConnections, only: "http",
 		doc: "Between an answer and the next request."},
-	{key: "body_idle", to: one(duration.between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.BodyIdle }), def: "30s", apply: newConnections, only: "http",
+	{key: "body_idle", to: one(duration.Between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.BodyIdle }), def: "30s", apply: newConnections, only: "http",
 		doc: "Without a byte of a request's body. There is no deadline for a whole body."},
-	{key: "write_idle", to: one(duration.between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.WriteIdle }), def: "30s", apply: newConnections, only: "http",
+	{key: "write_idle", to: one(duration.Between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.WriteIdle }), def: "30s", apply: newConnections, only: "http",
 		doc: "While an answer waits for the client to take a byte of it."},
-	{key: "min_rate", to: one(rate.between("0", "1GiB/s"), func(t *ListenerTimeouts) *int64 { return &t.MinRate }), def: "1KiB/s", apply: newConnections, only: "http",
+	{key: "min_rate", to: one(rate.Between("0", "1GiB/s"), func(t *ListenerTimeouts) *int64 { return &t.MinRate }), def: "1KiB/s", apply: newConnections, only: "http",
 		doc: "The slowest that a client may send or take a body, after the first seconds. Time in which the server is slow does not count. 0 is no limit."},
-	{key: "hello", to: one(duration.between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Hello }), def: "5s", apply: newConnections, only: "tcp",
+	{key: "hello", to: one(duration.Between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Hello }), def: "5s", apply: newConnections, only: "tcp",
 		doc: "For the whole TLS ClientHello, on listeners with routes by `sni` or `alpn`."},
-	{key: "proxy_header", to: one(duration.between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.ProxyHeader }), def: "3s", apply: newConnections,
+	{key: "proxy_header", to: one(duration.Between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.ProxyHeader }), def: "3s", apply: newConnections,
 		doc: "For the whole PROXY protocol header."},
-	{key: "tunnel", to: one(duration.between("10ms", "8760h"), func(t *ListenerTimeouts) *time.Duration { return &t.Tunnel }), def: "1h", apply: newConnections,
+	{key: "tunnel", to: one(duration.Between("10ms", "8760h"), func(t *ListenerTimeouts) *time.Duration { return &t.Tunnel }), def: "1h", apply: newConnections,
 		doc: "Without a byte in either direction: of a `tcp` connection, or of what an Upgrade or CONNECT has opened."},
-	{key: "half_closed", to: one(duration.between("10ms", "8760h"), func(t *ListenerTimeouts) *time.Duration { return &t.HalfClosed }), def: "30s", apply: newConnections,
+	{key: "half_closed", to: one(duration.Between("10ms", "8760h"), func(t *ListenerTimeouts) *time.Duration { return &t.HalfClosed }), def: "30s", apply: newConnections,
 		doc: "Without a byte, after one side has ended. It runs only once the answer has begun, so that a client may send everything, end, and wait for a slow answer."},
 }}
 
@@ -118,7 +124,7 @@ var routes = &table[Route]{
 	oneOf: []string{"upstream", "respond", "redirect"},
 	later: map[string]later{
 		"files": {hint: "this version serves no files", meant: "upstream"}, "basic_auth": {}, "forward_auth": {}, "max_in_flight": {},
-		"bandwidth": {}, "rate_limit": {}, "compress": {}, "cache": {}, "waf": {}, "retry": {},
+		"bandwidth": {}, "rate_limit": {}, "compress": {}, "cache": {}, "waf": {},
 	},
 	rows: slices.Concat([]row[Route]{
 		{key: "name", to: one(name, func(r *Route) *string { return &r.Name }), none: "`route-N`", apply: newConnections,
@@ -143,61 +149,27 @@ var routes = &table[Route]{
 }
 
 var routeTimeouts = &table[RouteTimeouts]{rows: []row[RouteTimeouts]{
-	{key: "connect", to: one(duration.between("10ms", "1h"), func(t *RouteTimeouts) *time.Duration { return &t.Connect }), none: "the upstream's", apply: newConnections,
+	{key: "connect", to: one(duration.Between("10ms", "1h"), func(t *RouteTimeouts) *time.Duration { return &t.Connect }), none: "the upstream's", apply: newConnections,
 		doc: "For one attempt to connect to one server."},
-	{key: "first_byte", to: one(duration.between("10ms", "24h"), func(t *RouteTimeouts) *time.Duration { return &t.FirstByte }), def: "60s", apply: newConnections, only: "http",
+	{key: "first_byte", to: one(duration.Between("10ms", "24h"), func(t *RouteTimeouts) *time.Duration { return &t.FirstByte }), def: "60s", apply: newConnections, only: "http",
 		doc: "From the end of the request to the first byte of the answer; then 504."},
-	{key: "idle", to: one(duration.between("10ms", "24h"), func(t *RouteTimeouts) *time.Duration { return &t.Idle }), def: "60s", apply: newConnections, only: "http",
+	{key: "idle", to: one(duration.Between("10ms", "24h"), func(t *RouteTimeouts) *time.Duration { return &t.Idle }), def: "60s", apply: newConnections, only: "http",
 		doc: "Without a byte of the answer, once it has begun; then the answer is cut."},
 }}
 
-var upstreams = &table[Upstream]{
-	at:   func(u *Upstream) *Position { return &u.At },
-	name: func(u *Upstream) *string { return &u.Name },
-	later: map[string]later{
-		"sticky": {hint: "balance: hash with hash_on: cookie:NAME keeps clients where they are"}, "tls": {hint: "this version speaks plain http1 to servers"},
-		"check": {}, "eject": {}, "max_connections": {hint: "this version has it for each server"}, "queue": {}, "slow_start": {},
-	},
-	rows: []row[Upstream]{
-		{key: "servers", to: items(servers, func(u *Upstream) *[]Server { return &u.Servers }), need: true, some: true, apply: newConnections,
-			doc: "The servers. The short form of a server is just its address."},
-		{key: "balance", to: one(choice("round_robin", "least_conn", "p2c", "random", "first", "hash", "maglev"), func(u *Upstream) *string { return &u.Balance }), def: "p2c", apply: newConnections,
-			doc: "How a server is chosen: in turn by weight, the one with the fewest connections, the better of two random ones, any, the first that works, or by a hash (`hash` and `maglev` keep most clients where they are when servers change)."},
-		{key: "hash_on", to: one(hashKey, func(u *Upstream) *string { return &u.HashOn }), def: "client_ip", apply: newConnections,
-			doc: "What `hash` and `maglev` hash. `sni` is for `tcp` listeners; all but `sni` and `client_ip` are for `http` ones. `path` is without the query, `uri` with it. What a request lacks is replaced by the client's address."},
-		{key: "protocol", to: one(serverProtocol, func(u *Upstream) *string { return &u.Protocol }), def: "http1", apply: newConnections,
-			doc: "What an `http` listener speaks to these servers."},
-		{key: "proxy_protocol", to: one(proxyHeader, func(u *Upstream) *string { return &u.ProxyProtocol }), def: "off", apply: newConnections,
-			doc: "The PROXY protocol header sent to servers before the client's bytes. It speaks for one client: an `http` listener then makes a connection for each request."},
-		{key: "pool", to: group(pool, func(u *Upstream) *Pool { return &u.Pool }), apply: newConnections,
-			doc: "Idle connections that `http` listeners keep for later requests."},
-		{key: "timeouts", to: group(upstreamTimeouts, func(u *Upstream) *UpstreamTimeouts { return &u.Timeouts }), apply: newConnections,
-			doc: "How long reaching a server may take."},
+var admin = &table[Admin]{
+	at:    func(a *Admin) *Position { return &a.At },
+	short: "bind",
+	rows: []row[Admin]{
+		{key: "bind", to: maybe(placed(bindAddress), func(a *Admin) **Value[Address] { return &a.Bind }), need: true, apply: restart,
+			doc: "The address to listen on, which no listener may have."},
+		{key: "token", to: one(bearerToken, func(a *Admin) *string { return &a.Token }), none: "none", apply: restart,
+			doc: "A secret that every request must bring, as `Authorization: Bearer TOKEN`. It is required unless `bind` is a loopback address or a unix socket. Write it as a variable: `\"${ADMIN_TOKEN}\"`. Messages never show it."},
 	},
 }
-
-var servers = &table[Server]{
-	at:    func(s *Server) *Position { return &s.At },
-	short: "address",
-	rows: []row[Server]{
-		{key: "address", to: one(serverAddress, func(s *Server) *Address { return &s.Address }), need: true, apply: newConnections,
-			doc: "Where the server is; `http://` before it may be written. A name is looked up at start; a name with several addresses becomes as many servers, each with this `weight` and these `max_connections`."},
-		{key: "weight", to: one(count.between("0", "256"), func(s *Server) *int { return &s.Weight }), def: "1", apply: newConnections,
-			doc: "The server's share of new connections relative to the others. 0 takes none."},
-		{key: "backup", to: one(boolean, func(s *Server) *bool { return &s.Backup }), def: "false", apply: newConnections,
-			doc: "Chosen only while no other server can be reached or has room."},
-		{key: "max_connections", to: one(count.between("0", "10000000"), func(s *Server) *int { return &s.MaxConnections }), def: "0", apply: newConnections,
-			doc: "Connections in use at once, exact over all loops. 0 is no limit."},
-	},
-}
-
-var upstreamTimeouts = &table[UpstreamTimeouts]{later: map[string]later{"tls": {}}, rows: []row[UpstreamTimeouts]{
-	{key: "connect", to: one(duration.between("10ms", "1h"), func(t *UpstreamTimeouts) *time.Duration { return &t.Connect }), def: "3s", apply: newConnections,
-		doc: "For one attempt to connect to one server; then another server is tried."},
-}}
 
 var logs = &table[Log]{rows: []row[Log]{
-	{key: "level", to: one(choice("debug", "info", "warn", "error"), func(l *Log) *string { return &l.Level }), def: "info", apply: restart,
+	{key: "level", to: one(literal.Choice("debug", "info", "warn", "error"), func(l *Log) *string { return &l.Level }), def: "info", apply: restart,
 		doc: "The least important event that is written to stderr."},
 	{key: "access", to: group(access, func(l *Log) *Access { return &l.Access }), apply: restart,
 		doc: "The access log: one record for each connection of a `tcp` listener, and for each request of an `http` one."},
@@ -211,10 +183,12 @@ var access = &table[Access]{at: func(a *Access) *Position { return &a.At }, rows
 }}
 
 var runtimes = &table[Runtime]{later: map[string]later{"workers": {}, "drain_delay": {}, "upgrade_drain": {}, "user": {}, "key_log": {}}, rows: []row[Runtime]{
-	{key: "loops", to: one(auto(count.between("1", "1024")), func(r *Runtime) *int { return &r.Loops }), def: "auto", apply: restart,
+	{key: "loops", to: one(literal.Auto(count.Between("1", "1024")), func(r *Runtime) *int { return &r.Loops }), def: "auto", apply: restart,
 		doc: "Event loops, each on one core. `auto` is one for each core that the process may use."},
-	{key: "memory", to: one(auto(size.between("16MiB", "64TiB")), func(r *Runtime) *Size { return &r.Memory }), def: "auto", apply: restart,
+	{key: "memory", to: one(literal.Auto(size.Between("16MiB", "64TiB")), func(r *Runtime) *Size { return &r.Memory }), def: "auto", apply: restart,
 		doc: "The memory budget. `auto` takes it from the control group, or else from the machine."},
-	{key: "drain", to: one(duration.between("0s", "24h"), func(r *Runtime) *time.Duration { return &r.Drain }), def: "30s", apply: restart,
+	{key: "drain", to: one(duration.Between("0s", "24h"), func(r *Runtime) *time.Duration { return &r.Drain }), def: "30s", apply: restart,
 		doc: "How long a graceful stop (SIGTERM) waits for connections to finish."},
+	{key: "resolvers", to: list(resolver, func(r *Runtime) *[]netip.AddrPort { return &r.Resolvers }), some: true, most: resolversMax, none: "those of `/etc/resolv.conf`", apply: restart,
+		doc: "DNS servers that are asked for `dns://` and `srv://` names, one after the other until one answers. The port is 53 if none is written."},
 }}

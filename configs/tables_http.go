@@ -2,16 +2,16 @@ package configs
 
 // The rows that mean something on http listeners only, and the objects below them.
 
-import "time"
+import "sluice/configs/literal"
 
 var listenerLimits = &table[ListenerLimits]{
 	at: func(l *ListenerLimits) *Position { return &l.At },
 	rows: []row[ListenerLimits]{
-		{key: "header_bytes", to: one(size.between("1KiB", "48KiB"), func(l *ListenerLimits) *Size { return &l.HeaderBytes }), def: "16KiB", apply: newConnections,
+		{key: "header_bytes", to: one(size.Between("1KiB", "48KiB"), func(l *ListenerLimits) *Size { return &l.HeaderBytes }), def: "16KiB", apply: newConnections,
 			doc: "The whole head: request line and fields. A larger one is answered 431."},
-		{key: "header_count", to: one(count.between("8", "1000"), func(l *ListenerLimits) *int { return &l.HeaderCount }), def: "128", apply: newConnections,
+		{key: "header_count", to: one(count.Between("8", "1000"), func(l *ListenerLimits) *int { return &l.HeaderCount }), def: "128", apply: newConnections,
 			doc: "Fields in the head. More are answered 431."},
-		{key: "uri_bytes", to: one(size.between("256B", "48KiB"), func(l *ListenerLimits) *Size { return &l.URIBytes }), def: "8KiB", apply: newConnections,
+		{key: "uri_bytes", to: one(size.Between("256B", "48KiB"), func(l *ListenerLimits) *Size { return &l.URIBytes }), def: "8KiB", apply: newConnections,
 			doc: "The target in the request line. A longer one is answered 414. It cannot be more than `header_bytes`, and without being written it is not."},
 	},
 }
@@ -36,7 +36,7 @@ var httpAnswers = []row[Route]{
 
 // httpTreatments are those that change a request, its answer, or how they are passed on.
 var httpTreatments = []row[Route]{
-	{key: "max_body", to: one(zero(size).between("0", "64TiB"), func(r *Route) *Size { return &r.MaxBody }), def: "0", apply: newConnections, only: "http",
+	{key: "max_body", to: one(literal.Zero(size).Between("0", "64TiB"), func(r *Route) *Size { return &r.MaxBody }), def: "0", apply: newConnections, only: "http",
 		doc: "The largest body of a request; a larger one is answered 413. 0 is no limit, which costs nothing where bodies are streamed."},
 	{key: "upgrade", to: switchable(upgradable, func(r *Route) *[]string { return &r.Upgrade }), most: upgradeMax, def: "websocket", apply: newConnections, only: "http",
 		doc: "Protocols that a request may switch to with Upgrade. For any other one the fields are left out, and the request goes on as a normal one. `off` is none."},
@@ -52,16 +52,33 @@ var httpTreatments = []row[Route]{
 		doc: "Changes to requests before they go to the upstream."},
 	{key: "buffer", to: group(buffer, func(r *Route) *Buffer { return &r.Buffer }), apply: newConnections, only: "http",
 		doc: "How much of a body is collected before it is passed on. What is larger is streamed from there on."},
+	{key: "retry", to: group(retry, func(r *Route) *Retry { return &r.Retry }), apply: newConnections, only: "http",
+		doc: "When a request is sent once more, to another server: only while no byte of an answer has gone to the client, and only if it does no harm, because the method is idempotent, or no byte has reached the server. Its body must still be here: see `buffer`. nginx calls this `proxy_next_upstream`, HAProxy `retry-on`. A `tcp` connection is tried on other servers until one accepts it, without any of this."},
+}
+
+var retry = &table[Retry]{
+	at: func(r *Retry) *Position { return &r.At },
+	later: map[string]later{
+		"tries": {hint: "write attempts: the tries after the first", meant: "attempts"}, "status": {hint: `write statuses under on, as in on: ["503"]`, meant: "on"},
+	},
+	rows: []row[Retry]{
+		{key: "attempts", to: one(count.Between("0", "10"), func(r *Retry) *int { return &r.Attempts }), def: "1", apply: newConnections,
+			doc: "How often a request is sent again after the first time. 0 is never."},
+		{key: "on", to: causes(retryCause, func(r *Retry) *Retry { return r }), some: true, most: statusesMax, def: "connect, reset, timeout, marked_down, 502, 503", apply: newConnections,
+			doc: "After what: `connect`, the server was not reached; `reset`, it closed the connection before it answered; `timeout`, `timeouts.first_byte` has passed; `marked_down`, it was taken out by its check while the request waited for its answer; or a status that it answered."},
+		{key: "budget", to: one(literal.Zero(percent).Between("0%", "100%"), func(r *Retry) *int { return &r.Budget }), def: "20%", apply: newConnections,
+			doc: "How much of the load of the last 10 s on the upstream may be such requests, and never less than 3 of them: when many fail, asking everything twice would make it worse."},
+	},
 }
 
 var respond = &table[Respond]{
 	at: func(r *Respond) *Position { return &r.At },
 	rows: []row[Respond]{
-		{key: "status", to: one(count.between("200", "599"), func(r *Respond) *int { return &r.Status }), def: "200", apply: newConnections,
+		{key: "status", to: one(count.Between("200", "599"), func(r *Respond) *int { return &r.Status }), def: "200", apply: newConnections,
 			doc: "The status of the answer."},
 		{key: "body", to: one(body, func(r *Respond) *string { return &r.Body }), none: "empty", apply: newConnections,
 			doc: "The body of the answer, with placeholders. None is allowed with 204, 205 and 304."},
-		{key: "headers", to: fields(responseField, true, func(r *Respond) *[]HeaderValue { return &r.Headers }), none: "none", apply: newConnections,
+		{key: "headers", to: fields(responseField, fieldValue, true, func(r *Respond) *[]HeaderValue { return &r.Headers }), none: "none", apply: newConnections,
 			doc: "Fields of the answer, with placeholders. Nothing but `Content-Length` and `Date` is added to them."},
 	},
 }
@@ -86,9 +103,9 @@ var headerRules = &table[HeaderRules]{rows: []row[HeaderRules]{
 // headerEdits are the changes to one head, of fields that name allows.
 func headerEdits(name kind[string]) *table[HeaderEdits] {
 	return &table[HeaderEdits]{rows: []row[HeaderEdits]{
-		{key: "set", to: fields(name, false, func(h *HeaderEdits) *[]HeaderValue { return &h.Set }), none: "none", apply: newConnections,
+		{key: "set", to: fields(name, fieldValue, false, func(h *HeaderEdits) *[]HeaderValue { return &h.Set }), none: "none", apply: newConnections,
 			doc: "Fields that replace all others of their name. Values may hold placeholders."},
-		{key: "add", to: fields(name, true, func(h *HeaderEdits) *[]HeaderValue { return &h.Add }), none: "none", apply: newConnections,
+		{key: "add", to: fields(name, fieldValue, true, func(h *HeaderEdits) *[]HeaderValue { return &h.Add }), none: "none", apply: newConnections,
 			doc: "Fields that come after those that are there. Values may hold placeholders."},
 		{key: "remove", to: list(name, func(h *HeaderEdits) *[]string { return &h.Remove }), none: "none", apply: newConnections,
 			doc: "Names of fields that are left out."},
@@ -103,15 +120,8 @@ var rewrite = &table[Rewrite]{rows: []row[Rewrite]{
 }}
 
 var buffer = &table[Buffer]{rows: []row[Buffer]{
-	{key: "request", to: one(zero(size).between("0", "16MiB"), func(b *Buffer) *Size { return &b.Request }), def: "0", apply: newConnections,
+	{key: "request", to: one(literal.Zero(size).Between("0", "16MiB"), func(b *Buffer) *Size { return &b.Request }), def: "0", apply: newConnections,
 		doc: "Of a request. 0 is to stream it."},
-	{key: "response", to: one(zero(size).between("0", "16MiB"), func(b *Buffer) *Size { return &b.Response }), def: "0", apply: newConnections,
+	{key: "response", to: one(literal.Zero(size).Between("0", "16MiB"), func(b *Buffer) *Size { return &b.Response }), def: "0", apply: newConnections,
 		doc: "Of an answer. 0 is to stream it."},
-}}
-
-var pool = &table[Pool]{rows: []row[Pool]{
-	{key: "max_idle", to: one(count.between("0", "65536"), func(p *Pool) *int { return &p.MaxIdle }), def: "64", apply: newConnections,
-		doc: "Idle connections to each server, divided over the loops. 0 uses every connection for one request."},
-	{key: "idle_timeout", to: one(duration.between("10ms", "24h"), func(p *Pool) *time.Duration { return &p.IdleTimeout }), def: "55s", apply: newConnections,
-		doc: "How long one is kept: less than the servers keep theirs, which is often 60 s."},
 }}

@@ -6,6 +6,8 @@ package configs
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 
 	"sluice/configs/literal"
@@ -16,19 +18,32 @@ func (l *loader) validate(c *Config) {
 	l.checkBinds(c)
 	l.checkRouteNames(c)
 	l.checkEqualRoutes(c)
-	l.checkServers(c)
 	l.checkLimits(c)
 	l.checkAnswers(c)
 	l.warnUnused(c)
 	l.warnListeners(c)
 	l.warnWithoutUpstream(c)
-	l.warnHashes(c)
+	l.checkUpstreams(c)
+	l.checkAdmin(c)
 }
 
-// A bound is an address and the listener that opens it.
+// A bound is an address and who opens it: listener "web", or admin.
 type bound struct {
-	listener string
-	address  Value[Address]
+	who     string
+	address Value[Address]
+}
+
+// bounds are all addresses that are opened.
+func bounds(c *Config) (all []bound) {
+	for _, li := range c.Listeners {
+		for _, b := range li.Bind {
+			all = append(all, bound{fmt.Sprintf("listener %q", li.Name), b})
+		}
+	}
+	if b := c.Admin.Bind; b != nil {
+		all = append(all, bound{"admin", *b})
+	}
+	return all
 }
 
 // checkBinds reports addresses that overlap: ":80" takes every address of both families, "0.0.0.0:80" every one of IPv4 and
@@ -36,25 +51,22 @@ type bound struct {
 // beside a wildcard, but the proxy opens each address exclusively at first, to notice other processes; it would find itself.
 func (l *loader) checkBinds(c *Config) {
 	taken, inside := map[Address]bound{}, map[Address]bound{} // by socket; by the wildcard around a single address
-	for _, li := range c.Listeners {
-		for _, b := range li.Bind {
-			if b.V.Network == "" {
-				continue // reported before
+	for _, now := range bounds(c) {
+		if now.address.V.Network == "" {
+			continue // reported before
+		}
+		for _, a := range covered(now.address.V) {
+			first, ok := taken[a]
+			if wild := wildcard(a); !ok && wild == a {
+				first, ok = inside[a]
+			} else if !ok {
+				first, ok = taken[wild]
 			}
-			now := bound{li.Name, b}
-			for _, a := range covered(b.V) {
-				first, ok := taken[a]
-				if wild := wildcard(a); !ok && wild == a {
-					first, ok = inside[a]
-				} else if !ok {
-					first, ok = taken[wild]
-				}
-				if ok {
-					l.reportOverlap(first, now)
-					break
-				}
-				taken[a], inside[wildcard(a)] = now, now
+			if ok {
+				l.reportOverlap(first, now)
+				break
 			}
+			taken[a], inside[wildcard(a)] = now, now
 		}
 	}
 }
@@ -62,12 +74,12 @@ func (l *loader) checkBinds(c *Config) {
 // reportOverlap names both addresses and both lines.
 func (l *loader) reportOverlap(first, now bound) {
 	if first.address.V == now.address.V {
-		l.report(now.address.At, fmt.Sprintf("listener %q binds %s, which listener %q binds at line %d", now.listener, now.address.V, first.listener, first.address.At.Line),
+		l.report(now.address.At, fmt.Sprintf("%s binds %s, which %s binds at line %d", now.who, now.address.V, first.who, first.address.At.Line),
 			"one address belongs to one listener")
 		return
 	}
-	l.report(now.address.At, fmt.Sprintf("listener %q binds %s, which overlaps %s of listener %q at line %d",
-		now.listener, now.address.V, first.address.V, first.listener, first.address.At.Line),
+	l.report(now.address.At, fmt.Sprintf("%s binds %s, which overlaps %s of %s at line %d",
+		now.who, now.address.V, first.address.V, first.who, first.address.At.Line),
 		`":port" takes every address, "0.0.0.0:port" every IPv4 address, "[::]:port" every IPv6 address; bind single addresses, or only the wildcard`)
 }
 
@@ -105,25 +117,19 @@ func (l *loader) checkRouteNames(c *Config) {
 	}
 }
 
-func (l *loader) checkServers(c *Config) {
-	for _, u := range c.Upstreams {
-		if l.broken[u.At] {
-			continue
-		}
-		usable := false
-		seen := map[Address]Position{}
-		for _, s := range u.Servers {
-			usable = usable || s.Weight > 0
-			if first, ok := seen[s.Address]; ok {
-				l.warn(s.At, fmt.Sprintf("upstream %q has the server %s twice", u.Name, s.Address),
-					fmt.Sprintf("it is at line %d too; use weight for a larger share", first.Line))
-			}
-			seen[s.Address] = s.At
-		}
-		if !usable {
-			l.report(l.at(u.At, "servers", 0), fmt.Sprintf("upstream %q has no server with a weight above 0", u.Name),
-				"a weight of 0 takes no connections")
-		}
+// checkAdmin reports a door to the proxy itself that anybody could open.
+func (l *loader) checkAdmin(c *Config) {
+	b := c.Admin.Bind
+	if b == nil || c.Admin.Token != "" || b.V.Network != "tcp" {
+		return
+	}
+	token := l.at(c.Admin.At, "token", 0)
+	if slices.ContainsFunc(l.issues, func(i Issue) bool { return i.At == token && i.File == l.Name }) {
+		return // there is one, and it is wrong
+	}
+	if ip, err := netip.ParseAddr(b.V.Host); err != nil || !ip.IsLoopback() {
+		l.report(b.At, fmt.Sprintf("admin at %s needs a token: it can be reached from other machines", b.V),
+			`write token: "${ADMIN_TOKEN}" beside bind, or bind "127.0.0.1:`+strconv.Itoa(int(b.V.Port))+`" or a unix socket`)
 	}
 }
 
@@ -189,69 +195,6 @@ func (l *loader) warnListeners(c *Config) {
 		if unix && len(li.ClientIP.Allow)+len(li.ClientIP.Deny) > 0 {
 			l.warn(li.ClientIP.At, fmt.Sprintf("listener %q has only unix sockets, whose peers have no IP address", li.Name),
 				"use client_ip of a route, with proxy_protocol")
-		}
-	}
-}
-
-// hashing says what reaches an upstream: which listeners give it a name or a request to hash.
-type hashing struct {
-	blind    []string // tcp listeners that read no hello
-	tcp      []string // tcp listeners
-	requests []string // http listeners
-}
-
-// hashed returns for each upstream the listeners that lead to it.
-func hashed(c *Config) map[string]*hashing {
-	protocols, readsHello := map[string]string{}, map[string]bool{}
-	for _, li := range c.Listeners {
-		protocols[li.Name] = li.Protocol
-	}
-	for _, r := range c.Routes {
-		for _, name := range r.Listeners {
-			readsHello[name] = readsHello[name] || r.HasSNI
-		}
-	}
-	found := map[string]*hashing{}
-	for _, r := range c.Routes {
-		h := found[r.Upstream.V]
-		if h == nil {
-			h = &hashing{}
-			found[r.Upstream.V] = h
-		}
-		for _, name := range r.Listeners {
-			switch {
-			case protocols[name] == "http":
-				h.requests = append(h.requests, name)
-			case !readsHello[name]:
-				h.blind = append(h.blind, name)
-				fallthrough
-			default:
-				h.tcp = append(h.tcp, name)
-			}
-		}
-	}
-	return found
-}
-
-// warnHashes finds hash_on without a hash, and hashing by what is never read.
-func (l *loader) warnHashes(c *Config) {
-	found := hashed(c)
-	for _, u := range c.Upstreams {
-		hashes := u.Balance == "hash" || u.Balance == "maglev"
-		at, h := l.at(u.At, "hash_on", 0), found[u.Name]
-		switch {
-		case !hashes && l.written(u.At, "hash_on"):
-			l.warn(at, fmt.Sprintf("hash_on has no effect with balance: %s", u.Balance), "write balance: hash or balance: maglev")
-		case !hashes || h == nil || u.HashOn == "client_ip":
-		case u.HashOn != "sni" && len(h.tcp) > 0:
-			l.warn(at, fmt.Sprintf("hash_on: %s has no request to hash on listener %s, which is tcp: it hashes the client's address there", u.HashOn, inLine(h.tcp)),
-				"write hash_on: client_ip, or another upstream for tcp")
-		case u.HashOn == "sni" && len(h.requests) > 0:
-			l.warn(at, fmt.Sprintf("hash_on: sni has no name to hash on listener %s, which is http: it hashes the client's address there", inLine(h.requests)),
-				"write hash_on: host, or another upstream for http")
-		case u.HashOn == "sni" && len(h.blind) > 0:
-			l.warn(at, fmt.Sprintf("hash_on: sni has no name to hash on listener %s, where no route has sni", inLine(h.blind)),
-				"write hash_on: client_ip, or route by sni")
 		}
 	}
 }

@@ -22,11 +22,15 @@ import (
 	"sluice/engine/record"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
+	"sluice/engine/steward"
 	"sluice/pool"
 )
 
 // Engine is a proxy: made by New, running from Start to Drain or Stop. Its methods may be called from any goroutine.
 type Engine struct {
+	// Version is the program's, for those who look; to be set before Start.
+	Version string
+
 	log      *slog.Logger
 	events   *events
 	access   *observe.AccessLog
@@ -36,6 +40,10 @@ type Engine struct {
 	sockets  *sockets
 	gates    []*sock.Gate // by listener; those with max_connections: auto share one
 	cores    []*core
+	stewards []*steward.Steward // by upstream
+	admins   []*observe.Admin
+	started  time.Time
+	stage    atomic.Value // a string, as observe.View names it
 
 	loops  sync.WaitGroup
 	ending sync.Once
@@ -48,7 +56,8 @@ type Engine struct {
 // New compiles cfg, opens its listening sockets and the access log, and builds the loops. Nothing is accepted before
 // Start. An error in the configuration or the machine's answer to it is configs.Issues.
 func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
-	e := &Engine{log: log, over: make(chan struct{})}
+	e := &Engine{log: log, over: make(chan struct{}), started: time.Now()}
+	e.stage.Store(observe.ProxyStarting)
 	if issues := e.open(cfg); len(issues) > 0 {
 		if e.access != nil {
 			e.access.Close()
@@ -57,6 +66,10 @@ func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 		return nil, issues
 	}
 	e.events = newEvents(log)
+	if issues := append(e.hireStewards(cfg), e.openAdmin(cfg)...); len(issues) > 0 {
+		e.discard()
+		return nil, issues
+	}
 	e.pipeSize, e.pipes = pipePlan(cfg)
 	e.makeGates(cfg)
 	for i := range loopCount(cfg) {
@@ -90,6 +103,8 @@ func (e *Engine) discard() {
 		_ = c.loop.Run() // closes its poller
 	}
 	e.sockets.close()
+	e.closeAdmins()
+	e.closeStewards()
 	e.events.close()
 	e.access.Close()
 }
@@ -118,12 +133,15 @@ func (e *Engine) Start() error {
 	e.begun.Store(true)
 	boundMemory(e.snapshot.config)
 	makeRoom(len(e.cores))
+	e.startStewards()
 	for _, c := range e.cores {
 		e.loops.Add(1)
 		go e.run(c)
 	}
 	go func() {
 		e.loops.Wait()
+		e.closeAdmins()
+		e.closeStewards()
 		e.events.close()
 		e.access.Close()
 		e.sockets.unlink()
@@ -145,8 +163,11 @@ func (e *Engine) Start() error {
 	e.sockets.open = nil // the loops have them all
 	if err != nil {
 		e.Stop()
+		return err
 	}
-	return err
+	e.stage.CompareAndSwap(observe.ProxyStarting, observe.ProxyRunning)
+	e.serveAdmins()
+	return nil
 }
 
 func (e *Engine) run(c *core) {
@@ -202,6 +223,7 @@ func (e *Engine) targets(index int, s socket) []sock.Target {
 // Drain stops accepting, waits until every connection is over or ctx is done, and ends the engine. It reports how many
 // connections had to be cut.
 func (e *Engine) Drain(ctx context.Context) (cut int) {
+	e.stage.Store(observe.ProxyDraining)
 	e.onLoops((*core).closeListeners)
 	e.sockets.unlink() // at once: a successor may bind there while this one drains
 	// Only now, because a listener that closes may have handed its last connections to other loops.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"log/slog"
 	"time"
 )
@@ -13,7 +14,7 @@ type events struct {
 }
 
 const (
-	eventsWaiting = 64
+	eventsWaiting = 1024
 	eventsClose   = time.Second
 )
 
@@ -34,6 +35,31 @@ func (e *events) say(line func(*slog.Logger)) {
 	case e.queue <- line:
 	default:
 	}
+}
+
+// logger returns a logger like log whose lines are handed over as by say, for those who must not wait either.
+func (e *events) logger(log *slog.Logger) *slog.Logger { return slog.New(patient{e, log.Handler()}) }
+
+// patient is a slog.Handler that leaves the work to the events' goroutine.
+type patient struct {
+	events *events
+	slog.Handler
+}
+
+// Handle implements slog.Handler.
+func (p patient) Handle(_ context.Context, r slog.Record) error {
+	p.events.say(func(*slog.Logger) { _ = p.Handler.Handle(context.Background(), r) })
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (p patient) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return patient{p.events, p.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (p patient) WithGroup(name string) slog.Handler {
+	return patient{p.events, p.Handler.WithGroup(name)}
 }
 
 // close writes what is waiting, as far as the log takes it within a second. No loop may run any more.

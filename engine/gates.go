@@ -33,6 +33,7 @@ func compileHTTPRoute(l *configs.Listener, r *configs.Route, trusted *route.Pref
 		Timeouts: exchangeTimeouts(l, r),
 		MaxBody:  int64(r.MaxBody),
 		Hold:     int(r.Buffer.Request), HoldAnswer: int(r.Buffer.Response),
+		Retain:  r.Retry.Attempts > 0,
 		Upgrade: r.Upgrade, Connect: r.Connect,
 	}}
 }

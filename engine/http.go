@@ -10,7 +10,6 @@ import (
 	"sluice/engine/exchange"
 	"sluice/engine/h1"
 	"sluice/engine/h1/wire"
-	"sluice/engine/lease"
 	"sluice/engine/record"
 	"sluice/engine/route"
 	"sluice/engine/sock"
@@ -28,11 +27,12 @@ type httpPlan struct {
 // httpRoute is a route, for any loop.
 type httpRoute struct {
 	route    exchange.Route // without a handler, if it has an upstream
-	upstream *lease.Upstream
+	upstream *backing
+	retry    upstream.Retry
 	connect  time.Duration
 }
 
-func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams map[string]*lease.Upstream) (plan, configs.Issues) {
+func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams backings) (plan, configs.Issues) {
 	p := &httpPlan{timeouts: exchangeTimeouts(l, nil)}
 	var rules []route.HTTPRule[int]
 	var sources []*configs.Route
@@ -41,6 +41,7 @@ func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams map[string]
 		made := compileHTTPRoute(l, r, &trusted)
 		made.upstream = upstreams[r.Upstream.V]
 		made.connect = connectTimeout(r, made.upstream)
+		made.retry = compileRetry(r, made.upstream)
 		rules = append(rules, route.HTTPRule[int]{Name: r.Name, Hosts: r.Hosts, Paths: r.Paths, Methods: r.Methods, Value: len(p.routes)})
 		p.routes = append(p.routes, made)
 		sources = append(sources, r)
@@ -61,6 +62,17 @@ func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams map[string]
 		Limits:   wire.Limits{Head: int(l.Limits.HeaderBytes), Fields: l.Limits.HeaderCount, Target: int(l.Limits.URIBytes)},
 	}
 	return p, issues
+}
+
+// compileRetry makes a route's rules for its upstream.
+func compileRetry(r *configs.Route, u *backing) upstream.Retry {
+	if u == nil {
+		return upstream.Retry{}
+	}
+	return upstream.Retry{
+		Attempts: r.Retry.Attempts, Connect: r.Retry.Connect, Reset: r.Retry.Reset, Timeout: r.Retry.Timeout,
+		MarkedDown: r.Retry.MarkedDown, Statuses: r.Retry.Statuses, Percent: r.Retry.Budget, Budget: u.budget,
+	}
 }
 
 // commonPort is the port of all the listener's TCP addresses; 0 if they differ.
@@ -97,7 +109,11 @@ func (p *httpPlan) on(c *core, gate *sock.Gate) service {
 		from := &p.routes[i]
 		made := from.route
 		if from.upstream != nil {
-			made.Handler = &upstream.Proxy{Origins: c.origins, Upstream: from.upstream, Connect: from.connect, Shortage: shortage{c, gate}}
+			from.retry.Budget.Begin(c.loop.Now())
+			made.Handler = &upstream.Proxy{
+				Origins: c.origins, Upstream: from.upstream.Upstream, Connect: from.connect, Retry: from.retry,
+				Sticky: from.upstream.sticky, Shortage: shortage{c, gate},
+			}
 		}
 		routes[i] = &made
 	}

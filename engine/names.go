@@ -66,7 +66,7 @@ func Look(readable *configs.Config) configs.Issues {
 		for _, s := range u.Servers {
 			// Alone, so that what else is wrong with the upstream does not matter.
 			s.Weight = 1
-			_, more := lease.Compile(&configs.Upstream{Name: u.Name, At: u.At, Servers: []configs.Server{s}, Balance: "first"}, deps)
+			_, _, more := lease.Compile(&configs.Upstream{Name: u.Name, At: u.At, Servers: []configs.Server{s}, Balance: "first"}, deps)
 			issues = append(issues, more...)
 		}
 	}
@@ -83,7 +83,7 @@ func names(cfg *configs.Config) []string {
 	for _, u := range cfg.Upstreams {
 		for _, s := range u.Servers {
 			host := s.Address.Host
-			if _, err := netip.ParseAddr(host); host == "" || err == nil || seen[host] {
+			if _, err := netip.ParseAddr(host); s.Discover != "" || host == "" || err == nil || seen[host] {
 				continue
 			}
 			seen[host] = true

@@ -10,7 +10,6 @@ import (
 
 	"sluice/configs"
 	"sluice/engine/h1"
-	"sluice/engine/lease"
 	"sluice/engine/limit"
 	"sluice/engine/record"
 	"sluice/engine/relay"
@@ -50,14 +49,14 @@ type tcpPlan struct{ service *relay.Service }
 
 func (p tcpPlan) on(c *core, _ *sock.Gate) service { return relay.New(p.service, c.net, c.dialer, c) }
 
-func compilePlan(cfg *configs.Config, l *configs.Listener, upstreams map[string]*lease.Upstream) (plan, configs.Issues) {
+func compilePlan(cfg *configs.Config, l *configs.Listener, upstreams backings) (plan, configs.Issues) {
 	if l.Protocol == "http" {
 		return compileHTTP(cfg, l, upstreams)
 	}
 	return compileTCP(cfg, l, upstreams)
 }
 
-func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams map[string]*lease.Upstream) (plan, configs.Issues) {
+func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams backings) (plan, configs.Issues) {
 	var rules []route.Rule[*relay.Route]
 	for r := range routesOf(cfg, l) {
 		rules = append(rules, route.Rule[*relay.Route]{
@@ -95,17 +94,20 @@ func routesOf(cfg *configs.Config, l *configs.Listener) func(yield func(*configs
 	}
 }
 
-func compileTCPRoute(l *configs.Listener, r *configs.Route, u *lease.Upstream) *relay.Route {
-	return &relay.Route{
-		Names:    &record.Names{Listener: l.Name, Route: r.Name, Upstream: r.Upstream.V},
-		Upstream: u,
-		Access:   compileAccess(r.ClientIP),
-		Connect:  connectTimeout(r, u),
+func compileTCPRoute(l *configs.Listener, r *configs.Route, u *backing) *relay.Route {
+	made := &relay.Route{
+		Names:   &record.Names{Listener: l.Name, Route: r.Name, Upstream: r.Upstream.V},
+		Access:  compileAccess(r.ClientIP),
+		Connect: connectTimeout(r, u),
 	}
+	if u != nil { // else it is wrong, and nothing will run
+		made.Upstream = u.Upstream
+	}
+	return made
 }
 
 // connectTimeout is the route's, or else the upstream's.
-func connectTimeout(r *configs.Route, u *lease.Upstream) time.Duration {
+func connectTimeout(r *configs.Route, u *backing) time.Duration {
 	if r.Timeouts.Connect == 0 && u != nil {
 		return u.Connect
 	}

@@ -8,13 +8,27 @@ import (
 	"sluice/configs"
 	"sluice/engine/lease"
 	"sluice/engine/observe"
+	"sluice/engine/upstream"
 )
 
 // snapshot is everything compiled from one configuration. It never changes.
 type snapshot struct {
-	config *configs.Config
-	plans  []plan // by listener
+	config    *configs.Config
+	plans     []plan     // by listener
+	upstreams []*backing // in the order of the configuration
 }
+
+// backing is a compiled upstream and what requests to it share.
+type backing struct {
+	*lease.Upstream
+	config *configs.Upstream
+	known  []lease.Spec // servers that need not be discovered
+	budget *upstream.Budget
+	sticky *upstream.Sticky
+}
+
+// backings finds upstreams by name.
+type backings map[string]*backing
 
 // Check compiles cfg and looks at its files, without listening anywhere or creating anything. The error is
 // configs.Issues with everything that was found.
@@ -35,24 +49,32 @@ func explainLog(cfg *configs.Config, err error) configs.Issue {
 }
 
 func compile(cfg *configs.Config, loops int) (*snapshot, configs.Issues) {
-	upstreams, issues := compileUpstreams(cfg, loops)
 	s := &snapshot{config: cfg}
+	byName := make(backings, len(cfg.Upstreams))
+	var issues configs.Issues
+	deps := lease.Deps{Config: cfg, Resolver: lookUpAll(cfg), Loops: loops, Seed: rand.Uint64()}
+	for i := range cfg.Upstreams {
+		b, more := compileUpstream(&cfg.Upstreams[i], deps)
+		issues = append(issues, more...)
+		s.upstreams = append(s.upstreams, b)
+		byName[cfg.Upstreams[i].Name] = b
+	}
 	for i := range cfg.Listeners {
-		p, more := compilePlan(cfg, &cfg.Listeners[i], upstreams)
+		p, more := compilePlan(cfg, &cfg.Listeners[i], byName)
 		issues = append(issues, more...)
 		s.plans = append(s.plans, p)
 	}
 	return s, issues
 }
 
-func compileUpstreams(cfg *configs.Config, loops int) (map[string]*lease.Upstream, configs.Issues) {
-	deps := lease.Deps{Config: cfg, Resolver: lookUpAll(cfg), Loops: loops, Seed: rand.Uint64()}
-	made := make(map[string]*lease.Upstream, len(cfg.Upstreams))
-	var issues configs.Issues
-	for i := range cfg.Upstreams {
-		u, more := lease.Compile(&cfg.Upstreams[i], deps)
-		made[cfg.Upstreams[i].Name] = u
-		issues = append(issues, more...)
+func compileUpstream(from *configs.Upstream, deps lease.Deps) (*backing, configs.Issues) {
+	b := &backing{config: from, budget: new(upstream.Budget), sticky: upstream.NewSticky(from.Sticky)}
+	if b.sticky != nil {
+		deps.Sign = func(address string) string { return b.sticky.Label(from.Name, address) }
 	}
-	return made, issues
+	var issues configs.Issues
+	if b.Upstream, b.known, issues = lease.Compile(from, deps); len(issues) > 0 {
+		return nil, issues
+	}
+	return b, nil
 }

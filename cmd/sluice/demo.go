@@ -31,7 +31,7 @@ func (v *demoCmd) Run() error {
 	}
 	// Each loop takes its own turns, so a visible one needs a single loop.
 	cfg.Upstreams[0].Balance, cfg.Runtime.Loops = "round_robin", 1
-	return v.explain(serve(cfg, func() { v.guide(cfg, origins) }))
+	return v.explain(serve(cfg, "", func() { v.guide(cfg, origins) }))
 }
 
 // explain has complaints about the address name the flag that sets it here.

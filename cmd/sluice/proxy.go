@@ -18,5 +18,5 @@ func (v *proxyCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return serve(cfg, nil)
+	return serve(cfg, "", nil)
 }

@@ -24,11 +24,12 @@ func (v *runCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return serve(cfg, nil)
+	return serve(cfg, v.Config, nil)
 }
 
-// serve runs cfg until a signal ends it; started is called once everything listens.
-func serve(cfg *configs.Config, started func()) error {
+// serve runs cfg until a signal ends it; started is called once everything listens. Others find it by its file, if it has
+// one.
+func serve(cfg *configs.Config, file string, started func()) error {
 	lines := newLineWriter()
 	defer lines.Close()
 	log := logger(cfg, lines)
@@ -39,6 +40,13 @@ func serve(cfg *configs.Config, started func()) error {
 	e, err := build(cfg, log, signals)
 	if err != nil {
 		return err
+	}
+	e.Version = version
+	if file != "" {
+		if err := e.Attend(file); err != nil {
+			e.Stop()
+			return err
+		}
 	}
 	if err = e.Start(); err != nil {
 		return err

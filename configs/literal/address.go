@@ -1,7 +1,8 @@
 package literal
 
 // Addresses: where to listen, and where servers are. Both are "host:port" or "unix:/path"; a listener's host is an IP address
-// or nothing, a server's may be a name, which is looked up at start.
+// or nothing, a server's may be a name, which is looked up at start. Servers may also be found while the proxy runs: by a name
+// that is asked for again and again, or in a file that is watched.
 
 import (
 	"net"
@@ -11,21 +12,27 @@ import (
 	"strings"
 )
 
-// An Address is a TCP or unix socket address. Host is a canonical IP address (IPv4-mapped ones unmapped, no brackets), a lower-case
-// name (servers only) or "" (listeners only: every address of the machine).
+// An Address is a TCP or unix socket address, or where servers are found. Host is a canonical IP address (IPv4-mapped ones
+// unmapped, no brackets), a lower-case name (servers only) or "" (listeners only: every address of the machine).
 type Address struct {
-	Network string // "tcp" | "unix"
-	Host    string
-	Port    uint16
-	Path    string // of a unix socket
+	Network string // "tcp" | "unix"; of servers that are found: "dns" | "srv" | "file"
+	Host    string // of srv: the name of the records
+	Port    uint16 // of srv: 0
+	Path    string // of a unix socket or a file
 }
 
-// String returns a as a user would write it: ":8080", "[::1]:8080", "db.internal:5432", "unix:/run/x.sock".
+// String returns a as a user would write it: ":8080", "[::1]:8080", "db.internal:5432", "unix:/run/x.sock", "dns://app:80".
 func (a Address) String() string {
-	if a.Network == "unix" {
-		return "unix:" + a.Path
+	hostPort := net.JoinHostPort(a.Host, strconv.Itoa(int(a.Port)))
+	switch a.Network {
+	case "unix", "file":
+		return a.Network + ":" + a.Path
+	case "srv":
+		return "srv://" + a.Host
+	case "dns":
+		return "dns://" + hostPort
 	}
-	return net.JoinHostPort(a.Host, strconv.Itoa(int(a.Port)))
+	return hostPort
 }
 
 // unixPathMax is sizeof(sockaddr_un.sun_path) on Linux, less the final NUL (unix(7)).
@@ -53,10 +60,25 @@ func Bind(s, dir string) (Address, error) {
 	return a, err
 }
 
-const serverHint = `this version reaches "host:port", "http://host:port" and "unix:/path"`
+const serverHint = `write "host:port", "http://host:port", "unix:/path", "dns://name:port", "srv://_service._proto.name" or "file:path"`
 
-// Server reads where a server is. Relative paths of unix sockets start at dir.
+// Server reads where a server is, or where servers are found. Relative paths start at dir.
 func Server(s, dir string) (Address, error) {
+	if path, ok := strings.CutPrefix(s, "file:"); ok {
+		return fileAddress(path, dir)
+	}
+	scheme, rest, _ := strings.Cut(s, "://")
+	switch scheme {
+	case "dns":
+		return nameAddress(rest)
+	case "srv":
+		return recordsAddress(rest)
+	}
+	return FixedServer(s, dir)
+}
+
+// FixedServer reads where a single server is. Relative paths of unix sockets start at dir.
+func FixedServer(s, dir string) (Address, error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
 		return unixAddress(path, dir)
 	}
@@ -65,8 +87,10 @@ func Server(s, dir string) (Address, error) {
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
 	switch {
-	case !ok:
+	case !ok && !strings.HasPrefix(s, "file:"):
 		return serverHost(s)
+	case !ok, scheme == "dns", scheme == "srv", scheme == "file":
+		return Address{}, Bad("list it among the servers of the configuration", "%q is not a server, but a place where some are found", s)
 	case scheme == "https":
 		return Address{}, Bad("this version speaks plain HTTP/1.1 to servers; protocol: tcp passes TLS on", "servers with https:// are not supported")
 	case scheme != "http":
@@ -77,6 +101,48 @@ func Server(s, dir string) (Address, error) {
 		return Address{}, Bad("write "+host+"; rewrite in a route changes paths", "%q has a path, and servers have none", s)
 	}
 	return serverHost(host)
+}
+
+// nameAddress reads the "name:port" of a server that is looked up again and again.
+func nameAddress(text string) (Address, error) {
+	a, err := serverHost(text)
+	if err != nil {
+		return Address{}, Bad(`as in "dns://app.example:8080"`, "%s", err)
+	}
+	if looksLikeIP(a.Host) {
+		return Address{}, Bad(`write "`+text+`"`, "%q is an IP address: there is nothing to look up", a.Host)
+	}
+	a.Network = "dns"
+	return a, nil
+}
+
+// recordsAddress reads the name of SRV records (RFC 2782), which tell ports and weights.
+func recordsAddress(text string) (Address, error) {
+	const hint = `as in "srv://_http._tcp.app.example"`
+	if name, _, ok := strings.Cut(text, ":"); ok {
+		return Address{}, Bad(`write "srv://`+name+`"`, "%q has a port, and SRV records tell it", text)
+	}
+	host := strings.ToLower(text)
+	if why := badHostName(strings.TrimSuffix(host, ".")); why != "" {
+		return Address{}, Bad(hint, "%q is not the name of SRV records: %s", text, why)
+	}
+	labels := strings.SplitN(host, ".", 3)
+	if len(labels) < 3 || labels[0][0] != '_' || labels[1][0] != '_' {
+		return Address{}, Bad(hint, "%q is not the name of SRV records: these begin with _service._proto", text)
+	}
+	return Address{Network: "srv", Host: host}, nil
+}
+
+// fileAddress reads the path of a file that lists servers.
+func fileAddress(path, dir string) (Address, error) {
+	const hint = `as in "file:servers.txt" or "file:/etc/sluice/servers.txt"`
+	switch rest, url := strings.CutPrefix(path, "//"); {
+	case path == "" || strings.ContainsRune(path, 0):
+		return Address{}, Bad(hint, "the path of the file is missing")
+	case url && !strings.HasPrefix(rest, "/"):
+		return Address{}, Bad(`write "file:`+rest+`"`, "%q is not a path", path)
+	}
+	return Address{Network: "file", Path: JoinPath(dir, path)}, nil
 }
 
 // serverHost reads "host:port", where the host is an IP address or a name.
@@ -110,11 +176,11 @@ func hostPort(text, hint string) (Address, error) {
 		}
 		return Address{}, Bad(hint, "%q is not an address", text)
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || n == 0 {
-		return Address{}, Bad("a port is a number from 1 to 65535", "%q is not a port", port)
+	n, err := Port(port)
+	if err != nil {
+		return Address{}, err
 	}
-	return Address{Network: "tcp", Host: host, Port: uint16(n)}, nil
+	return Address{Network: "tcp", Host: host, Port: n}, nil
 }
 
 // parseIP returns the canonical form of an IP address.

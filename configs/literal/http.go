@@ -193,6 +193,11 @@ func FieldValue(s string) (string, error) {
 	if _, err := parseTemplate(s, placeholders); err != nil {
 		return "", err
 	}
+	return PlainValue(s)
+}
+
+// PlainValue checks the value of a field in which braces are just braces.
+func PlainValue(s string) (string, error) {
 	switch i := strings.IndexFunc(s, isControl); {
 	case i >= 0:
 		return "", Bad("a field has one line of text", "the value has the control character %q", runeAt(s, i))

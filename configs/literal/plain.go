@@ -56,3 +56,38 @@ func Bool(s string) (bool, error) {
 
 // IsDigits tells whether s is not empty and has decimal digits only.
 func IsDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// Port reads a port that is not part of an address.
+func Port(s string) (uint16, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || n == 0 {
+		return 0, Bad("a port is a number from 1 to 65535", "%q is not a port", s)
+	}
+	return uint16(n), nil
+}
+
+// Protocol reads what is spoken on a listener, with a better answer for words that other versions know.
+func Protocol(s string) (string, error) {
+	const hint = "this version serves protocol: http and protocol: tcp"
+	switch s {
+	case "http", "tcp":
+		return s, nil
+	case "udp":
+		return "", Bad(hint, "protocol udp is not served")
+	case "https", "tls":
+		return "", Bad("this version terminates no TLS; protocol: tcp passes it on to servers that do", "protocol %s is not served", s)
+	}
+	return "", Bad(hint, "%q is not a protocol", s)
+}
+
+// RedirectStatuses are those that RedirectStatus reads (RFC 9110, section 15.4).
+var RedirectStatuses = []string{"301", "302", "303", "307", "308"}
+
+// RedirectStatus reads a status that sends a client elsewhere.
+func RedirectStatus(s string) (int, error) {
+	word, err := Choice(RedirectStatuses...).Parse(s, "")
+	if err != nil {
+		return 0, Bad("301 and 308 are for good, 302 and 307 for now; 307 and 308 keep the method", "%s", err)
+	}
+	return Count(word)
+}

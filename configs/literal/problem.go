@@ -1,6 +1,6 @@
 // Package literal reads the single values of a configuration: addresses, durations, hosts, paths, header fields and the like.
 //
-// Every parser is a pure function of a text, already expanded. Its error is a Problem, which says what is wrong and what would
+// Every parser is a pure function of a text, already expanded; only those in files.go look at the machine. Its error is a Problem, which says what is wrong and what would
 // be right, but not where: that is the caller's to know. What could never mean anything is a mistake here, not a value that has
 // no effect later.
 package literal

@@ -1,4 +1,4 @@
-// Package tree reads YAML into a plain tree of four shapes with positions.
+// Package tree reads YAML into a plain tree of four shapes with positions, and shows what is wrong at one of them.
 //
 // It is the seam to the YAML library. What the rest of the house sees has no anchors, aliases, tags, merge keys or complex keys,
 // is at most depthMax deep, and never came from a panic. What is wrong with a text comes back in plain words.

@@ -19,6 +19,9 @@ func (x *Exchange) Answer(src flow.Source) {
 	}
 	x.answer = ready
 	x.source = src
+	if x.hold != nil {
+		x.hold.Forget() // it is not sent again
+	}
 	x.step = stepAnswer
 	x.wake()
 }

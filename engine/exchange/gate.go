@@ -41,6 +41,13 @@ type Serving interface {
 	Cancel(x *Exchange)
 }
 
+// Hopeful is a Serving that may have a way out when the answer is overdue.
+type Hopeful interface {
+	// Overdue says that the answer has not begun within the route's first_byte. It reports whether there will be another
+	// try, whose clock begins anew; otherwise the exchange fails.
+	Overdue(x *Exchange) bool
+}
+
 // Stage changes answers on their way to the client. It joins an answer only if this answer needs it.
 type Stage interface {
 	// Join may change the head, and return another source that takes its bytes from src, or src itself. Without a body
@@ -80,6 +87,8 @@ type Route struct {
 	// Hold is how many bytes of the request's body are kept back before the handler is asked, HoldAnswer how many of
 	// the answer's before its head is sent; 0 keeps nothing.
 	Hold, HoldAnswer int
+	// Retain keeps a request's body that Hold has collected whole until the answer has begun, so that it can be sent again.
+	Retain bool
 	// Upgrade lists the protocols that may be switched to, in lower case; Connect allows tunnels by CONNECT.
 	Upgrade []string
 	Connect bool

@@ -81,6 +81,10 @@ var phrases = map[int]string{
 	504: "Gateway Timeout", 505: "HTTP Version Not Supported",
 }
 
+// retryAfter is how many seconds a client should wait who comes when everything is taken (RFC 9110, section 10.2.3):
+// places become free within moments, or the queue would not be what is full.
+const retryAfter = "1"
+
 // errorPage answers with a page about status: as HTML for browsers, as JSON for those who ask for it, else as a line of
 // text. Nothing of the request is repeated in it.
 func (x *Exchange) errorPage(status int) {
@@ -100,6 +104,9 @@ func (x *Exchange) errorPage(status int) {
 	}
 	x.Response.AddString("Content-Type", kind)
 	x.Response.AddString("Cache-Control", "no-store")
+	if x.failed.Passes() {
+		x.Response.AddString("Retry-After", retryAfter)
+	}
 	x.Reply(page)
 }
 

@@ -137,6 +137,9 @@ func (x *Exchange) holdBody() verdict {
 		x.proceed()
 	}
 	x.hold = flow.NewCollector(x.loop, x.Route.Hold, x.buffers, x)
+	if x.Route.Retain {
+		x.hold.Retain()
+	}
 	x.hold.Begin(x.front.Source(x))
 	x.watchBody()
 	return park
@@ -199,18 +202,22 @@ func (x *Exchange) SendBody(sink flow.Sink) {
 	x.watchBody()
 }
 
-// RecallBody takes the request's body back from its sink: what has not come yet stays where it is, and may be sent to
-// another.
+// RecallBody takes the request's body back from its sink: what has not come yet, and what has been kept, stays where it is
+// and may be sent to another.
 func (x *Exchange) RecallBody() {
 	switch {
-	case x.upSource == nil || x.Up.Closing():
+	case x.upSource == nil:
 	case x.hold != nil:
 		x.hold.Recall()
+	case x.Up.Closing():
 	default:
 		x.upSource.Stop(&x.Up, nil)
 	}
 	x.Up.Cancel()
 }
 
-// Replayable reports whether the request could be sent once more: it has no body, or no byte of it has left its source.
-func (x *Exchange) Replayable() bool { return x.RequestBody == 0 || x.upSource == nil || !x.Up.Begun() }
+// Replayable reports whether the request could be sent once more: it has no body, or no byte of it has left its source,
+// or the whole of it has been kept.
+func (x *Exchange) Replayable() bool {
+	return x.RequestBody == 0 || x.upSource == nil || !x.Up.Begun() || x.hold != nil && x.hold.Entire()
+}

@@ -103,6 +103,11 @@ func (x *Exchange) Expired(*loop.Timer) {
 		x.finish(x.lost, x.cause)
 		return
 	}
+	if next.why == record.AnswerTimeout && x.state == Working && x.answer == unanswered {
+		if h, ok := x.Serving.(Hopeful); ok && h.Overdue(x) {
+			return
+		}
+	}
 	x.Fail(next.why, "", nil)
 }
 

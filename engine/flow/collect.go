@@ -29,8 +29,9 @@ type Collector struct {
 	arena   *pool.Arena
 	keeper  Keeper
 	queue   []*pool.Buffer // first in, first out
+	next    int            // the first of them that has not been sent; others are kept to be sent again
 	fill    int            // bytes in the last buffer
-	size    int            // bytes in the queue
+	size    int            // bytes in the queue that have not been sent
 	most    int
 	pending *Chunk // what does not fit yet
 	err     error  // the source has failed
@@ -38,6 +39,7 @@ type Collector struct {
 	ended   bool   // everything has been collected
 	asked   bool   // out waits
 	told    bool
+	retain  bool // what is complete is kept after it was sent
 }
 
 // NewCollector collects from src on l: most bytes in buffers of arena before it tells keeper, and never more.
@@ -63,8 +65,33 @@ func (c *Collector) Collected() uint64 { return c.in.Moved() }
 // Inner is the flow into the collector.
 func (c *Collector) Inner() *Flow { return &c.in }
 
-// Recall withdraws a Proceed that was not answered: the sink is another one from now on.
-func (c *Collector) Recall() { c.asked = false }
+// Retain has the collector keep what it sends, if it has the whole stream by then, so that Recall can begin anew.
+func (c *Collector) Retain() { c.retain = true }
+
+// Forget ends Retain: what has been sent is not wanted any more.
+func (c *Collector) Forget() {
+	c.retain = false
+	for _, b := range c.queue[:c.next] {
+		b.Release()
+	}
+	c.queue = c.queue[:copy(c.queue, c.queue[c.next:])]
+	c.next = 0
+}
+
+// Entire reports whether everything the source had is still here, whether sent or not.
+func (c *Collector) Entire() bool { return c.ended && (c.next == 0 && c.size == c.total() || c.retain) }
+
+// total is the number of bytes in the whole queue.
+func (c *Collector) total() int { return int(c.in.Moved()) }
+
+// Recall withdraws a Proceed that was not answered: the sink is another one from now on. What was kept is sent to it from
+// the beginning.
+func (c *Collector) Recall() {
+	c.asked = false
+	if c.next > 0 && c.retain {
+		c.next, c.size = 0, c.total()
+	}
+}
 
 // Cancel gives everything back and tells nobody.
 func (c *Collector) Cancel() {
@@ -146,15 +173,20 @@ func (c *Collector) Proceed(f *Flow) {
 // send answers out if it can.
 func (c *Collector) send() {
 	switch {
-	case len(c.queue) > 0:
-		first, n := c.queue[0], c.fill
-		if len(c.queue) > 1 {
+	case len(c.queue) > c.next:
+		first, n := c.queue[c.next], c.fill
+		if len(c.queue)-c.next > 1 {
 			n = len(first.Bytes())
 		}
-		c.queue = c.queue[:copy(c.queue, c.queue[1:])]
+		if c.retain = c.retain && c.ended; c.retain {
+			first.Retain()
+			c.next++
+		} else {
+			c.queue = c.queue[:copy(c.queue, c.queue[1:])]
+		}
 		c.size -= n
 		c.asked = false
-		c.out.Send(Chunk{Bytes: first.Bytes()[:n], Owner: first}, c.ended && len(c.queue) == 0)
+		c.out.Send(Chunk{Bytes: first.Bytes()[:n], Owner: first}, c.ended && len(c.queue) == c.next)
 		if c.pending != nil {
 			c.take()
 		}
@@ -179,7 +211,7 @@ func (c *Collector) drop() {
 	for _, b := range c.queue {
 		b.Release()
 	}
-	c.queue, c.size, c.fill, c.pending, c.asked = nil, 0, 0, nil, false
+	c.queue, c.next, c.size, c.fill, c.pending, c.asked = nil, 0, 0, 0, nil, false
 }
 
 // Panicked implements loop.Victim: the keeper has to end what the stream belongs to.

@@ -74,6 +74,7 @@ func (b *back) Begin(x *exchange.Exchange, to exchange.Attempt) bool {
 	case x.Connect:
 		b.asked = wire.AskedConnect
 	}
+	b.conn.Mark()
 	b.conn.Commit(len(wire.AppendRequest(b.conn.Space(room), &x.Request, f)))
 	b.conn.Own(b)
 	b.conn.PeekBy(pool.Medium)
@@ -148,10 +149,13 @@ func (b *back) Peeked(c *sock.Conn, seen []byte, eof bool) {
 }
 
 // retry is what a failure allows: an idle connection may have been closed before the request came, but not once a byte
-// of an answer has.
+// of an answer has; and a request of which nothing has left is as good as new.
 func (b *back) retry() record.Retry {
-	if b.interims > 0 || b.scanned > 0 {
+	switch {
+	case b.interims > 0 || b.scanned > 0:
 		return record.RetryNo
+	case b.conn.Unmoved():
+		return record.RetryYes
 	}
 	return record.RetryIfReused
 }

@@ -23,7 +23,7 @@ func TestEndpointString(t *testing.T) {
 }
 
 func TestBackendLimit(t *testing.T) {
-	b := &Backend{Weight: 1, MaxConnections: 2}
+	b := &Backend{MaxConnections: 2}
 	for i := range 2 {
 		if !b.Usable() || !b.Acquire() {
 			t.Fatalf("connection %d of 2 refused", i+1)
@@ -42,7 +42,7 @@ func TestBackendLimit(t *testing.T) {
 }
 
 func TestBackendReleasePanics(t *testing.T) {
-	b := &Backend{Weight: 1}
+	b := &Backend{}
 	b.Acquire()
 	b.Release()
 	defer func() {
@@ -53,26 +53,62 @@ func TestBackendReleasePanics(t *testing.T) {
 	b.Release()
 }
 
-func TestBackendUsable(t *testing.T) {
-	b := &Backend{Weight: 1}
-	for name, set := range map[string]func(bool){"down": b.SetDown, "draining": b.SetDraining} {
-		set(true)
-		if b.Usable() {
-			t.Errorf("usable while %s", name)
-		}
-		set(false)
-		if !b.Usable() {
-			t.Errorf("not usable after %s ended", name)
+// TestBackendState: causes come and go without each other, and the worst one is
+// what is said.
+func TestBackendState(t *testing.T) {
+	b := &Backend{}
+	causes := []struct {
+		set   func(bool)
+		get   func() bool
+		state State
+		word  string
+	}{
+		{func(bool) {}, func() bool { return true }, Up, "up"},
+		{b.SetDraining, b.Draining, Draining, "draining"},
+		{b.SetEjected, b.Ejected, Ejected, "ejected"},
+		{b.SetDown, b.Down, Down, "down"},
+		{b.SetRemoved, b.Removed, Removed, "removed"},
+	}
+	b.SetRamp(123)
+	for _, c := range causes {
+		if c.set(true); !c.get() || b.State() != c.state || b.State().String() != c.word || b.Usable() != (c.state == Up) {
+			t.Errorf("%s: state %v, usable %v", c.word, b.State(), b.Usable())
 		}
 	}
-	b.SetDown(true)
-	b.SetDraining(true)
-	b.SetDown(false)
-	if b.Usable() || b.Down() || !b.Draining() {
-		t.Error("ending down ended draining too")
+	for i := len(causes) - 1; i > 0; i-- {
+		if causes[i].set(false); causes[i].get() || b.State() != causes[i-1].state {
+			t.Errorf("after %s ended: %v", causes[i].word, b.State())
+		}
 	}
-	if (&Backend{}).Usable() {
-		t.Error("usable with weight 0")
+	if !b.Usable() || b.Ramp() != 123 {
+		t.Errorf("usable %v, ramp %d, want the ramp of 123 and nothing else", b.Usable(), b.Ramp())
+	}
+}
+
+func TestBackendRamp(t *testing.T) {
+	b := &Backend{}
+	for _, c := range []struct{ set, want int }{{0, 0}, {1, 1}, {999, 999}, {1000, 1000}, {-5, 0}, {5000, 1000}} {
+		b.SetDown(true)
+		if b.SetRamp(c.set); b.Ramp() != c.want || !b.Down() {
+			t.Errorf("SetRamp(%d): %d, down %v", c.set, b.Ramp(), b.Down())
+		}
+	}
+	if (&Backend{}).Ramp() != 1000 {
+		t.Error("a new server ramps")
+	}
+}
+
+func TestFailuresInARow(t *testing.T) {
+	b := &Backend{}
+	b.Succeeded()
+	for i := 1; i <= 3; i++ {
+		if n := b.Failed(); n != i {
+			t.Errorf("failure %d is number %d of the row", i, n)
+		}
+	}
+	b.Succeeded()
+	if n := b.Failed(); n != 1 || b.Failures() != 4 {
+		t.Errorf("after a success: %d in a row, %d in all, want 1 and 4", n, b.Failures())
 	}
 }
 
@@ -125,13 +161,13 @@ func meet(arrived *atomic.Int64, everyone int64) {
 }
 
 func TestBackendInherit(t *testing.T) {
-	first := &Backend{Weight: 1, MaxConnections: 1}
+	first := &Backend{MaxConnections: 1}
 	first.Acquire()
 	first.SetDown(true)
-	first.Fail()
-	second := &Backend{Weight: 5, MaxConnections: 3}
+	first.Failed()
+	second := &Backend{MaxConnections: 3}
 	second.Inherit(first)
-	third := &Backend{Weight: 5, MaxConnections: 2}
+	third := &Backend{MaxConnections: 2}
 	third.Inherit(second)
 
 	if third.InUse() != 1 || !third.Down() || third.Failures() != 1 || third.Picks() != 1 {

@@ -17,29 +17,28 @@ import (
 
 // Balancer picks a member of one tier for one loop.
 type Balancer interface {
-	// Pick returns a usable backend not in tried, or nil if there is none. It
+	// Pick returns a backend that is usable for q, or nil if there is none. It
 	// reads the key if the policy is keyed. It neither acquires the backend nor
-	// keeps tried, does no I/O and allocates nothing.
-	Pick(key uint64, tried *Tried) *Backend
+	// keeps q, does no I/O and allocates nothing.
+	Pick(q *Query) *Backend
 }
 
 // plan makes a loop's Balancer over what a policy precomputed. The generator
-// belongs to that loop and may be kept.
+// is for the place to start from.
 type plan func(rng *rand.PCG) Balancer
 
 // newPlan spares the policies the case of no members.
-func newPlan(policy Policy, t tier) plan {
-	build := policies[policy].plan
+func newPlan(o SetOptions, t tier) plan {
 	if len(t) == 0 {
 		return func(*rand.PCG) Balancer { return nobody{} }
 	}
-	return build(t)
+	return policies[o.Policy].plan(t, o)
 }
 
 // nobody balances a tier without members.
 type nobody struct{}
 
-func (nobody) Pick(uint64, *Tried) *Backend { return nil }
+func (nobody) Pick(*Query) *Backend { return nil }
 
 // tier is the members a policy chooses from: none of weight 0.
 type tier []member
@@ -53,35 +52,57 @@ type member struct {
 	backend *Backend
 }
 
-func newMember(b *Backend) member {
-	return member{live: b.state(), limit: b.limit(), weight: int32(b.Weight), backend: b}
+func newMember(m Member) member {
+	return member{live: m.state(), limit: m.limit(), weight: int32(m.Weight), backend: m.Backend}
 }
 
-// usable is Backend.Usable, and not tried.
-func (m *member) usable(tried *Tried) bool {
-	return m.live.flags.Load() == 0 && m.live.inUse.Load() < m.limit && !tried.has(m.live)
+// usable reports whether m has room and is up, or is admitted by q all the same.
+func (m *member) usable(q *Query) bool {
+	return m.live.inUse.Load() < m.limit && (q.tried == nil && m.live.flags.Load() == 0 || q.admits(m.live))
 }
 
-// lighter reports whether m has fewer connections in use per weight than o. It
+// fullShare is a unit of weight in the shares that load returns. It is one more
+// than fullRamp so that no share is 0, whatever the ramp.
+const fullShare = fullRamp + 1
+
+// load returns the connections in use and the share of all that m should have,
+// both times fullShare. A ramping member has a smaller share, so that policies
+// that go by load do not take it for idle and rush to it.
+func (m *member) load() (inUse, share int64) {
+	missing := m.live.flags.Load() >> rampShift
+	return int64(m.live.inUse.Load()) * fullShare, int64(m.weight) * int64(fullShare-missing)
+}
+
+// lighter reports whether m has fewer connections in use per share than o. It
 // cross-multiplies, because dividing would lose what tells light loads apart.
 func (m *member) lighter(o *member) bool {
-	return int64(m.live.inUse.Load())*int64(o.weight) < int64(o.live.inUse.Load())*int64(m.weight)
+	inUse, share := m.load()
+	others, itsShare := o.load()
+	return inUse*itsShare < others*share
 }
 
 // next returns the index of the first usable member at or after from, going
 // round once, or -1.
-func (t tier) next(from int, tried *Tried) int {
+func (t tier) next(from int, q *Query) int {
 	for i := from; i < len(t); i++ {
-		if t[i].usable(tried) {
+		if t[i].usable(q) {
 			return i
 		}
 	}
 	for i := range from {
-		if t[i].usable(tried) {
+		if t[i].usable(q) {
 			return i
 		}
 	}
 	return -1
+}
+
+// first returns the backend of the first usable member in the order written.
+func (t tier) first(q *Query) *Backend {
+	if i := t.next(0, q); i >= 0 {
+		return t[i].backend
+	}
+	return nil
 }
 
 func (t tier) weights() []int {

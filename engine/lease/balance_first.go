@@ -9,13 +9,8 @@ import "math/rand/v2"
 
 type first struct{ tier }
 
-func planFirst(t tier) plan {
+func planFirst(t tier, _ SetOptions) plan {
 	return func(*rand.PCG) Balancer { return first{t} }
 }
 
-func (f first) Pick(_ uint64, tried *Tried) *Backend {
-	if i := f.next(0, tried); i >= 0 {
-		return f.tier[i].backend
-	}
-	return nil
-}
+func (f first) Pick(q *Query) *Backend { return f.tier.first(q) }

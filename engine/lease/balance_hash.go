@@ -2,7 +2,8 @@
 // belongs to the first point at or after it. A member that leaves takes its
 // points with it and only its own keys move, each to the point after; one that
 // joins takes keys but moves none between others. An unusable member is stepped
-// over in the same way, so it behaves as if it had left.
+// over in the same way, so it behaves as if it had left; so is, for one pick, a
+// member at its bound.
 //
 //	points:  b₁ ─── a₀ ─── b₀ ─── a₁ ───▶ (round)
 //	keys:        ↑k belongs to a; while a is down, to b
@@ -38,32 +39,34 @@ const (
 // search of the whole ring would spend half a microsecond on cache misses.
 type ring struct {
 	tier
+	bound
 	points []uint64 // ascending
 	owners []int32
 	index  []int32 // of the first point whose bits above shift are at least i
 	shift  int
 }
 
-func planRing(t tier) plan {
+func planRing(t tier, o SetOptions) plan {
 	r := newRing(t)
+	r.bound = bound(o.Bound)
 	return func(*rand.PCG) Balancer { return r }
 }
 
-func (r *ring) Pick(key uint64, tried *Tried) *Backend {
-	at := r.search(key)
+func (r *ring) Pick(q *Query) *Backend {
+	at := r.search(q.key)
 	for passed := range r.points {
 		if at == len(r.points) {
 			at = 0
 		}
-		if m := &r.tier[r.owners[at]]; m.usable(tried) {
+		if m := &r.tier[r.owners[at]]; m.usable(q) && r.fits(m, r.tier, q) {
 			return m.backend
 		}
-		if passed == patience && r.next(0, tried) < 0 {
+		if passed == patience && r.next(0, q) < 0 {
 			return nil
 		}
 		at++
 	}
-	return nil
+	return r.first(q) // loads have changed while this one looked: a bound is not worth a refusal
 }
 
 // search returns the index of the first point at or after key, which is one

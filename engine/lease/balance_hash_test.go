@@ -9,8 +9,8 @@ import (
 const movementKeys = 20_000
 
 // owners picks for many keys and returns the endpoint of each.
-func owners(p Policy, backends []*Backend) []string {
-	c := NewSet(p, backends).NewCursor(0, 1)
+func owners(p Policy, members []Member) []string {
+	c := newSet(p, members).NewCursor(0, 1)
 	chosen := make([]string, movementKeys)
 	for key := range chosen {
 		chosen[key] = c.Pick(mix64(uint64(key)), nil).Addr.String()
@@ -99,7 +99,7 @@ func TestStandIn(t *testing.T) {
 // every loop, or a sticky client would wander whenever its server is slow.
 func TestKeyedRetry(t *testing.T) {
 	for _, k := range keyed {
-		s := NewSet(k.policy, equalServers(20))
+		s := newSet(k.policy, equalServers(20))
 		for key := range uint64(1000) {
 			var tried Tried
 			first := s.NewCursor(0, 1).Pick(mix64(key), nil)
@@ -115,8 +115,8 @@ func TestKeyedRetry(t *testing.T) {
 // TestRingAtWeightOne records how uneven the smallest weights are.
 func TestRingAtWeightOne(t *testing.T) {
 	const picks = 100_000
-	backends := equalServers(10)
-	for b, n := range shares(NewSet(Hash, backends), picks, func(*Backend) {}) {
+	members := equalServers(10)
+	for b, n := range shares(newSet(Hash, members), picks, func(*Backend) {}) {
 		if n < picks/10*75/100 || n > picks/10*125/100 {
 			t.Errorf("%s got %d keys, want %d ± 25 %%", b.Name, n, picks/10)
 		}
@@ -178,8 +178,8 @@ func TestMaglevTable(t *testing.T) {
 	}
 }
 
-func newTier(backends []*Backend) (t tier) {
-	for _, b := range backends {
+func newTier(members []Member) (t tier) {
+	for _, b := range members {
 		t = append(t, newMember(b))
 	}
 	return t

@@ -27,35 +27,37 @@ const maglevSlots = 65537
 
 type maglev struct {
 	tier
+	bound
 	slots []int32
 }
 
-func planMaglev(t tier) plan {
-	m := &maglev{t, maglevTable(t)}
+func planMaglev(t tier, o SetOptions) plan {
+	m := &maglev{t, bound(o.Bound), maglevTable(t)}
 	return func(*rand.PCG) Balancer { return m }
 }
 
-func (m *maglev) Pick(key uint64, tried *Tried) *Backend {
-	slot := below(key, maglevSlots)
-	if o := &m.tier[m.slots[slot]]; o.usable(tried) {
+func (m *maglev) Pick(q *Query) *Backend {
+	slot := below(q.key, maglevSlots)
+	if o := &m.tier[m.slots[slot]]; o.usable(q) && m.fits(o, m.tier, q) {
 		return o.backend
 	}
-	return m.another(key, slot, tried)
+	return m.another(slot, q)
 }
 
-// another finds a stand-in for the unusable owner of slot. Rare, so apart.
-func (m *maglev) another(key uint64, slot int, tried *Tried) *Backend {
-	step := 1 + below(mix64(key), maglevSlots-1)
+// another finds a stand-in for the owner of slot, which is unusable or at its
+// bound. Rare, so apart.
+func (m *maglev) another(slot int, q *Query) *Backend {
+	step := 1 + below(mix64(q.key), maglevSlots-1)
 	for passed := range maglevSlots {
 		slot = (slot + step) % maglevSlots
-		if o := &m.tier[m.slots[slot]]; o.usable(tried) {
+		if o := &m.tier[m.slots[slot]]; o.usable(q) && m.fits(o, m.tier, q) {
 			return o.backend
 		}
-		if passed == patience && m.next(0, tried) < 0 {
+		if passed == patience && m.next(0, q) < 0 {
 			return nil
 		}
 	}
-	return nil
+	return m.first(q) // as on the ring
 }
 
 // permutation is a member's order of preference among the slots: from at on,

@@ -11,18 +11,18 @@ import "math/rand/v2"
 
 type p2c struct{ random }
 
-func planP2C(t tier) plan {
-	columns := aliasTable(t.weights())
-	return func(rng *rand.PCG) Balancer { return &p2c{random{t, columns, rng}} }
+func planP2C(t tier, _ SetOptions) plan {
+	p := &p2c{newRandom(t)}
+	return func(*rand.PCG) Balancer { return p }
 }
 
-func (p *p2c) Pick(_ uint64, tried *Tried) *Backend {
-	a := p.draw(-1, tried)
+func (p *p2c) Pick(q *Query) *Backend {
+	a := p.draw(-1, q)
 	if a < 0 {
 		return nil
 	}
 	if len(p.tier) > 1 {
-		b := p.draw(a, tried)
+		b := p.draw(a, q)
 		// A tie stays with the first draw, which alone is exactly weighted.
 		if b >= 0 && p.tier[b].lighter(&p.tier[a]) {
 			a = b

@@ -20,16 +20,17 @@ const redraws = 8
 type random struct {
 	tier
 	columns []column
-	rng     *rand.PCG
 }
 
-func planRandom(t tier) plan {
-	columns := aliasTable(t.weights())
-	return func(rng *rand.PCG) Balancer { return &random{t, columns, rng} }
+func newRandom(t tier) random { return random{t, aliasTable(t.weights())} }
+
+func planRandom(t tier, _ SetOptions) plan {
+	r := newRandom(t)
+	return func(*rand.PCG) Balancer { return &r }
 }
 
-func (r *random) Pick(_ uint64, tried *Tried) *Backend {
-	if i := r.draw(-1, tried); i >= 0 {
+func (r *random) Pick(q *Query) *Backend {
+	if i := r.draw(-1, q); i >= 0 {
 		return r.tier[i].backend
 	}
 	return nil
@@ -37,15 +38,15 @@ func (r *random) Pick(_ uint64, tried *Tried) *Backend {
 
 // draw returns the index of a random usable member other than except, or -1 if
 // there is none.
-func (r *random) draw(except int, tried *Tried) int {
+func (r *random) draw(except int, q *Query) int {
 	for range redraws {
-		if i := drawColumn(r.columns, r.rng.Uint64()); i != except && r.tier[i].usable(tried) {
+		if i := drawColumn(r.columns, q.rng.Uint64()); i != except && r.tier[i].usable(q) {
 			return i
 		}
 	}
-	i := r.next(below(r.rng.Uint64(), len(r.tier)), tried)
+	i := r.next(below(q.rng.Uint64(), len(r.tier)), q)
 	if i >= 0 && i == except {
-		i = r.next((i+1)%len(r.tier), tried)
+		i = r.next((i+1)%len(r.tier), q)
 	}
 	if i == except {
 		return -1

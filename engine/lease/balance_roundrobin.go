@@ -27,19 +27,19 @@ type roundRobin struct {
 	resume int // where to look once the cycle was walked in vain
 }
 
-func planRoundRobin(t tier) plan {
+func planRoundRobin(t tier, _ SetOptions) plan {
 	cycle := smoothCycle(t.weights())
 	return func(rng *rand.PCG) Balancer { return &roundRobin{tier: t, walk: newWalk(cycle, rng)} }
 }
 
-func (r *roundRobin) Pick(_ uint64, tried *Tried) *Backend {
+func (r *roundRobin) Pick(q *Query) *Backend {
 	for range r.tier {
-		if m := &r.tier[r.step()]; m.usable(tried) {
+		if m := &r.tier[r.step()]; m.usable(q) {
 			return m.backend
 		}
 	}
 	// The cycle may be 256 times as long as the tier: look at each member once.
-	i := r.next(r.resume, tried)
+	i := r.next(r.resume, q)
 	if i < 0 {
 		return nil
 	}

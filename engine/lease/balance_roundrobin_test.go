@@ -75,12 +75,12 @@ func TestSmoothCycleIsBounded(t *testing.T) {
 // TestRoundRobinSkipsFairly: the turns of an absent server must not all go to
 // the one after it.
 func TestRoundRobinSkipsFairly(t *testing.T) {
-	backends := servers(1, 1, 1, 1)
-	backends[1].SetDown(true)
-	got := shares(NewSet(RoundRobin, backends), 3000, func(*Backend) {})
+	members := servers(1, 1, 1, 1)
+	members[1].SetDown(true)
+	got := shares(newSet(RoundRobin, members), 3000, func(*Backend) {})
 	for _, i := range []int{0, 2, 3} {
-		if got[backends[i]] != 1000 {
-			t.Errorf("server %d got %d of 3000, want a third", i, got[backends[i]])
+		if got[members[i].Backend] != 1000 {
+			t.Errorf("server %d got %d of 3000, want a third", i, got[members[i].Backend])
 		}
 	}
 }
@@ -93,12 +93,12 @@ func TestRoundRobinFewLeft(t *testing.T) {
 		weights[i] = MaxWeight
 	}
 	weights[50], weights[51] = 1, 1
-	backends := servers(weights...)
-	for i, b := range backends {
+	members := servers(weights...)
+	for i, b := range members {
 		b.SetDown(i != 50 && i != 51)
 	}
-	got := shares(NewSet(RoundRobin, backends), 1000, func(*Backend) {})
-	if a, b := got[backends[50]], got[backends[51]]; a < 450 || b < 450 {
+	got := shares(newSet(RoundRobin, members), 1000, func(*Backend) {})
+	if a, b := got[members[50].Backend], got[members[51].Backend]; a < 450 || b < 450 {
 		t.Errorf("the two left got %d and %d of 1000", a, b)
 	}
 }

@@ -5,21 +5,24 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 )
 
-// servers makes one backend for each weight, at 10.0.0.0:80 and on.
-func servers(weights ...int) []*Backend {
-	backends := make([]*Backend, len(weights))
+// servers makes one member for each weight, at 10.0.0.0:80 and on.
+func servers(weights ...int) []Member {
+	members := make([]Member, len(weights))
 	for i, w := range weights {
 		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80)
-		backends[i] = &Backend{Name: addr.String(), Addr: Endpoint{Addr: addr}, Weight: w}
+		members[i] = Member{Backend: &Backend{Name: addr.String(), Addr: Endpoint{Addr: addr}}, Weight: w}
 	}
-	return backends
+	return members
 }
 
-func equalServers(n int) []*Backend {
+func newSet(p Policy, members []Member) *Set { return NewSet(SetOptions{Policy: p}, members) }
+
+func equalServers(n int) []Member {
 	weights := make([]int, n)
 	for i := range weights {
 		weights[i] = 1
@@ -70,13 +73,13 @@ func TestDistribution(t *testing.T) {
 				if p == First {
 					return // has no distribution: TestFirstFillsInOrder
 				}
-				backends := servers(weights...)
-				got := shares(NewSet(p, backends), picks, after)
-				for i, b := range backends {
+				members := servers(weights...)
+				got := shares(newSet(p, members), picks, after)
+				for i, b := range members {
 					want := picks * weights[i] / total
-					if off := math.Abs(float64(got[b]-want)) / float64(want); off > 0.05 {
+					if off := math.Abs(float64(got[b.Backend]-want)) / float64(want); off > 0.05 {
 						t.Errorf("%s connections, weights %v: server %d got %d, want %d ± 5 %%",
-							ending, weights, i, got[b], want)
+							ending, weights, i, got[b.Backend], want)
 					}
 				}
 			})
@@ -87,10 +90,10 @@ func TestDistribution(t *testing.T) {
 // TestP2CEvens: two draws must level what single draws pile up.
 func TestP2CEvens(t *testing.T) {
 	for policy, most := range map[Policy]int32{P2C: 105, Random: math.MaxInt32} {
-		backends := equalServers(100)
-		shares(NewSet(policy, backends), 100*100, func(b *Backend) { b.Acquire() })
+		members := equalServers(100)
+		shares(newSet(policy, members), 100*100, func(b *Backend) { b.Acquire() })
 		fullest := int32(0)
-		for _, b := range backends {
+		for _, b := range members {
 			fullest = max(fullest, b.InUse())
 		}
 		if fullest > most || policy == Random && fullest < 115 {
@@ -103,26 +106,30 @@ func TestP2CEvens(t *testing.T) {
 // the busier one is never picked.
 func TestP2CDrawsTwo(t *testing.T) {
 	for _, weights := range [][]int{{1, 1}, {MaxWeight, 1}} {
-		backends := servers(weights...)
-		backends[0].Acquire()
-		if got := shares(NewSet(P2C, backends), 1000, func(*Backend) {}); got[backends[0]] != 0 {
-			t.Errorf("weights %v: the busier server got %d of 1000", weights, got[backends[0]])
+		members := servers(weights...)
+		members[0].Acquire()
+		if got := shares(newSet(P2C, members), 1000, func(*Backend) {}); got[members[0].Backend] != 0 {
+			t.Errorf("weights %v: the busier server got %d of 1000", weights, got[members[0].Backend])
 		}
 	}
 }
 
 // TestLeastConnPicksTheLeast checks every choice against the definition.
 func TestLeastConnPicksTheLeast(t *testing.T) {
-	backends := servers(1, 2, 3, 5, 8)
-	c := NewSet(LeastConn, backends).NewCursor(0, 1)
+	members := servers(1, 2, 3, 5, 8)
+	c := newSet(LeastConn, members).NewCursor(0, 1)
 	rng := rand.New(rand.NewPCG(1, 2))
-	load := func(b *Backend) float64 { return float64(b.InUse()) / float64(b.Weight) }
+	weight := map[*Backend]int{}
+	for _, m := range members {
+		weight[m.Backend] = m.Weight
+	}
+	load := func(b *Backend) float64 { return float64(b.InUse()) / float64(weight[b]) }
 	var open []*Backend
 	for range 10_000 {
 		b := c.Pick(0, nil)
-		for _, other := range backends {
-			if load(other) < load(b) {
-				t.Fatalf("picked a load of %v while one had %v", load(b), load(other))
+		for _, other := range members {
+			if load(other.Backend) < load(b) {
+				t.Fatalf("picked a load of %v while one had %v", load(b), load(other.Backend))
 			}
 		}
 		b.Acquire()
@@ -139,28 +146,28 @@ func TestLeastConnPicksTheLeast(t *testing.T) {
 // TestLeastConnTiesAreFair: beside a busy server the idle ones share equally,
 // although one of them always comes right after the busy one.
 func TestLeastConnTiesAreFair(t *testing.T) {
-	backends := servers(1, 1, 1)
-	backends[2].Acquire()
-	got := shares(NewSet(LeastConn, backends), 1000, func(*Backend) {})
-	if got[backends[0]] != 500 || got[backends[1]] != 500 {
-		t.Errorf("idle servers got %d and %d, want 500 each", got[backends[0]], got[backends[1]])
+	members := servers(1, 1, 1)
+	members[2].Acquire()
+	got := shares(newSet(LeastConn, members), 1000, func(*Backend) {})
+	if got[members[0].Backend] != 500 || got[members[1].Backend] != 500 {
+		t.Errorf("idle servers got %d and %d, want 500 each", got[members[0].Backend], got[members[1].Backend])
 	}
 }
 
 func TestFirstFillsInOrder(t *testing.T) {
-	backends := servers(1, 200, 3)
-	for _, b := range backends {
+	members := servers(1, 200, 3)
+	for _, b := range members {
 		b.MaxConnections = 2
 	}
-	c := NewSet(First, backends).NewCursor(3, 9)
+	c := newSet(First, members).NewCursor(3, 9)
 	for i := range 6 {
 		b := c.Pick(0, nil)
-		if b != backends[i/2] || !b.Acquire() {
+		if b != members[i/2].Backend || !b.Acquire() {
 			t.Fatalf("connection %d went to %v", i, name(b))
 		}
 	}
-	backends[0].Release()
-	if b := c.Pick(0, nil); b != backends[0] {
+	members[0].Release()
+	if b := c.Pick(0, nil); b != members[0].Backend {
 		t.Errorf("a place in front was left empty for %v", name(b))
 	}
 }
@@ -189,61 +196,89 @@ func TestAliasTable(t *testing.T) {
 }
 
 // TestNeverUnusable throws random states at every policy. Whatever is picked
-// must be usable and untried, and nobody is picked only if nobody could be.
+// must be usable and untried, and nobody is picked only if nobody could be:
+// neither a ramp nor a bound is a reason to refuse.
 func TestNeverUnusable(t *testing.T) {
 	forEachPolicy(t, func(t *testing.T, p Policy) {
+		panics := 0
 		for seed := range uint64(200) {
-			checkRandomState(t, p, seed)
+			if checkRandomState(t, p, seed) {
+				panics++
+			}
+		}
+		if panics == 0 || panics == 200 {
+			t.Errorf("%d of 200 states panic, want some", panics)
 		}
 	})
 }
 
-func checkRandomState(t *testing.T, p Policy, seed uint64) {
+// checkRandomState reports whether the state was one of panic.
+func checkRandomState(t *testing.T, p Policy, seed uint64) bool {
 	rng := rand.New(rand.NewPCG(seed, uint64(p)))
-	backends := equalServers(1 + rng.IntN(15))
-	healthy := rng.Float64() // from nearly all dead to nearly all well
-	for _, b := range backends {
-		b.Weight, b.MaxConnections, b.Backup = rng.IntN(4), int32(rng.IntN(3)), rng.IntN(4) == 0
-		b.SetDown(rng.Float64() > healthy)
-		b.SetDraining(rng.IntN(8) == 0)
-		for range rng.IntN(3) {
-			b.Acquire()
-		}
-	}
-	c := NewSet(p, backends).NewCursor(int(seed%3), seed)
+	members := equalServers(1 + rng.IntN(15))
+	randomState(rng, members)
+	s := NewSet(SetOptions{Policy: p, Bound: []int{0, 100, 125}[rng.IntN(3)], Panic: 50}, members)
+	c := s.NewCursor(int(seed%3), seed)
 	var tried Tried
+	able := func(m *Member) bool {
+		excused := s.Panicking() && !m.Draining() && !m.Removed()
+		room := m.MaxConnections == 0 || m.InUse() < m.MaxConnections
+		return m.Weight > 0 && (m.State() == Up || excused) && room && !tried.Has(m.Backend)
+	}
 	for range MaxAttempts {
-		picked := c.Pick(rng.Uint64(), &tried)
-		able := func(b *Backend) bool { return b.Usable() && !tried.Has(b) }
-		for _, b := range backends {
-			if able(b) && (picked == nil || picked.Backup && !b.Backup) {
-				t.Fatalf("seed %d: picked %v although %v is usable", seed, name(picked), b.Name)
+		picked, isAble, isBackup := c.Pick(rng.Uint64(), &tried), false, false
+		for i := range members {
+			if m := &members[i]; m.Backend == picked {
+				isAble, isBackup = able(m), m.Backup
+			}
+		}
+		for i := range members {
+			if m := &members[i]; able(m) && (picked == nil || isBackup && !m.Backup) {
+				t.Fatalf("seed %d: picked %v although %v is usable", seed, name(picked), m.Name)
 			}
 		}
 		if picked == nil {
-			return
+			break
 		}
-		if !able(picked) {
+		if !isAble {
 			t.Fatalf("seed %d: picked %v, which is not usable", seed, picked.Name)
 		}
 		tried.Add(picked)
+	}
+	return s.Panicking()
+}
+
+func randomState(rng *rand.Rand, members []Member) {
+	healthy := rng.Float64() // from nearly all dead to nearly all well
+	for i := range members {
+		m := &members[i]
+		m.Weight, m.MaxConnections, m.Backup = rng.IntN(4), int32(rng.IntN(3)), rng.IntN(4) == 0
+		m.SetDown(rng.Float64() > healthy)
+		m.SetEjected(rng.Float64() > healthy)
+		m.SetDraining(rng.IntN(8) == 0)
+		m.SetRemoved(rng.IntN(8) == 0)
+		m.SetRamp(rng.IntN(2000))
+		m.Observe(rng.Int64N(1e8))
+		for range rng.IntN(3) {
+			m.Acquire()
+		}
 	}
 }
 
 // TestLastOneIsFound: a single survivor among a thousand, whichever it is.
 func TestLastOneIsFound(t *testing.T) {
 	forEachPolicy(t, func(t *testing.T, p Policy) {
-		backends := equalServers(1000)
-		c := NewSet(p, backends).NewCursor(0, 1)
-		for _, b := range backends {
+		members := equalServers(1000)
+		c := newSet(p, members).NewCursor(0, 1)
+		for _, b := range members {
 			b.SetDown(true)
 		}
-		for i := 0; i < len(backends); i += 37 {
-			backends[i].SetDown(false)
-			if b := c.Pick(mix64(uint64(i)), nil); b != backends[i] {
-				t.Fatalf("picked %v, want %v", name(b), backends[i].Name)
+		for i := 0; i < len(members); i += 37 {
+			members[i].SetDown(false)
+			if b := c.Pick(mix64(uint64(i)), nil); b != members[i].Backend {
+				t.Fatalf("picked %v, want %v", name(b), members[i].Name)
 			}
-			backends[i].SetDown(true)
+			members[i].SetDown(true)
 		}
 	})
 }
@@ -252,11 +287,11 @@ func TestLastOneIsFound(t *testing.T) {
 // connections must fill every server to its limit and none beyond it.
 func TestLoopsShareLimits(t *testing.T) {
 	forEachPolicy(t, func(t *testing.T, p Policy) {
-		backends := servers(1, 2, 3, 4)
-		for i, b := range backends {
+		members := servers(1, 2, 3, 4)
+		for i, b := range members {
 			b.MaxConnections = int32(100 * (i + 1))
 		}
-		s := NewSet(p, backends)
+		s := newSet(p, members)
 		var wg sync.WaitGroup
 		var taken [2]int
 		for loop := range taken {
@@ -274,7 +309,7 @@ func TestLoopsShareLimits(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		for _, b := range backends {
+		for _, b := range members {
 			if b.InUse() != b.MaxConnections {
 				t.Errorf("%v ended with %d of %d connections", b.Name, b.InUse(), b.MaxConnections)
 			}
@@ -285,38 +320,81 @@ func TestLoopsShareLimits(t *testing.T) {
 	})
 }
 
-func TestPickDoesNotAllocate(t *testing.T) {
+// TestDeterminism: the same loop, seed and course of things repeat every choice.
+func TestDeterminism(t *testing.T) {
 	forEachPolicy(t, func(t *testing.T, p Policy) {
-		backends := equalServers(50)
-		backends[7].SetDown(true)
-		c := NewSet(p, backends).NewCursor(0, 1)
-		var tried Tried
-		key := uint64(0)
-		if n := testing.AllocsPerRun(1000, func() {
-			key += golden
-			tried.Reset()
-			for range 3 {
-				b := c.Pick(key, &tried)
-				b.Acquire()
-				b.Release()
-				tried.Add(b)
+		run := func(seed uint64) (course []string) {
+			members := servers(3, 1, 4, 1, 5, 9, 2, 6, 5, 3)
+			for i := range 3 {
+				members[i].SetRamp(300 * i)
 			}
-		}); n != 0 {
-			t.Errorf("%v allocations for three attempts", n)
+			members[7].SetDown(true)
+			c := NewSet(SetOptions{Policy: p, Bound: 125}, members).NewCursor(1, seed)
+			for key := range uint64(2000) {
+				b := c.Pick(mix64(key), nil)
+				if b.Observe(int64(len(b.Name)) << (key % 20)); key%3 > 0 {
+					b.Acquire()
+				}
+				course = append(course, b.Name)
+			}
+			return course
+		}
+		if !slices.Equal(run(7), run(7)) {
+			t.Error("two runs differ")
+		}
+		if p != First && !p.Keyed() && slices.Equal(run(7), run(8)) {
+			t.Error("another seed changes nothing")
 		}
 	})
 }
 
-func benchmarkPick(b *testing.B, weight func(i int) int, prepare func([]*Backend)) {
+// TestPickDoesNotAllocate: not at a thousand servers either, and not where
+// members are down, ramping or at their bound.
+func TestPickDoesNotAllocate(t *testing.T) {
+	for _, n := range []int{5, 1000} {
+		forEachPolicy(t, func(t *testing.T, p Policy) {
+			members := equalServers(n)
+			for i, m := range members {
+				m.SetDown(i%7 == 1)
+				m.SetRamp(1000 - i%2*500)
+				m.Acquire()
+			}
+			c := NewSet(SetOptions{Policy: p, Bound: 110, Panic: 50}, members).NewCursor(0, 1)
+			var tried Tried
+			key := uint64(0)
+			if allocs := testing.AllocsPerRun(500, func() {
+				key += golden
+				tried.Reset()
+				for range 3 {
+					b := c.Pick(key, &tried)
+					b.Acquire()
+					b.Observe(int64(key >> 40))
+					b.Release()
+					tried.Add(b)
+				}
+			}); allocs != 0 {
+				t.Errorf("%d servers: %v allocations for three attempts", n, allocs)
+			}
+		})
+	}
+}
+
+func benchmarkPick(b *testing.B, weight func(i int) int, prepare func([]Member)) {
+	benchmarkOptions(b, SetOptions{Panic: 50}, weight, prepare)
+}
+
+func benchmarkOptions(b *testing.B, o SetOptions, weight func(i int) int, prepare func([]Member)) {
+	const n = 1000
 	for p := range policies {
-		b.Run(Policy(p).String(), func(b *testing.B) {
-			weights := make([]int, 1000)
+		b.Run(fmt.Sprintf("%v/%d", Policy(p), n), func(b *testing.B) {
+			weights := make([]int, n)
 			for i := range weights {
 				weights[i] = weight(i)
 			}
-			backends := servers(weights...)
-			prepare(backends)
-			c := NewSet(Policy(p), backends).NewCursor(0, 1)
+			members := servers(weights...)
+			prepare(members)
+			o.Policy = Policy(p)
+			c := NewSet(o, members).NewCursor(0, 1)
 			var tried Tried
 			key := uint64(0)
 			b.ReportAllocs()
@@ -328,33 +406,61 @@ func benchmarkPick(b *testing.B, weight func(i int) int, prepare func([]*Backend
 	}
 }
 
-func BenchmarkPickIdle(b *testing.B) {
-	benchmarkPick(b, func(int) int { return 1 }, func([]*Backend) {})
+func equalWeights(int) int { return 1 }
+
+func mixedWeights(i int) int { return 1 + i%MaxWeight }
+
+// busy gives everyone some connections in use and a latency.
+func busy(members []Member) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, m := range members {
+		m.Observe(1e6 + rng.Int64N(1e7))
+		for range 1 + rng.IntN(20) {
+			m.Acquire()
+		}
+	}
 }
 
-func BenchmarkPickWeightedBusy(b *testing.B) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	benchmarkPick(b, func(i int) int { return 1 + i%MaxWeight }, func(backends []*Backend) {
-		for _, backend := range backends {
-			for range rng.IntN(20) {
-				backend.Acquire()
-			}
+func BenchmarkPick(b *testing.B) { benchmarkPick(b, equalWeights, busy) }
+
+func BenchmarkPickIdle(b *testing.B) { benchmarkPick(b, equalWeights, func([]Member) {}) }
+
+func BenchmarkPickWeighted(b *testing.B) { benchmarkPick(b, mixedWeights, busy) }
+
+func BenchmarkPickBounded(b *testing.B) {
+	benchmarkOptions(b, SetOptions{Bound: 125}, equalWeights, busy)
+}
+
+func BenchmarkPickRamping(b *testing.B) {
+	benchmarkPick(b, equalWeights, func(members []Member) {
+		busy(members)
+		for i, m := range members {
+			m.SetRamp(1000 - i%2*500)
+		}
+	})
+}
+
+func BenchmarkPickPanicking(b *testing.B) {
+	benchmarkPick(b, equalWeights, func(members []Member) {
+		busy(members)
+		for i, m := range members {
+			m.SetDown(i%4 > 0)
 		}
 	})
 }
 
 func BenchmarkPickHalfDown(b *testing.B) {
-	benchmarkPick(b, func(int) int { return 1 }, func(backends []*Backend) {
-		for i, backend := range backends {
-			backend.SetDown(i%2 == 0)
+	benchmarkPick(b, equalWeights, func(members []Member) {
+		for i, m := range members {
+			m.SetDown(i%2 == 0)
 		}
 	})
 }
 
 func BenchmarkPickAllDown(b *testing.B) {
-	benchmarkPick(b, func(int) int { return 1 }, func(backends []*Backend) {
-		for _, backend := range backends {
-			backend.SetDown(true)
+	benchmarkOptions(b, SetOptions{}, equalWeights, func(members []Member) {
+		for _, m := range members {
+			m.SetDown(true)
 		}
 	})
 }
@@ -367,9 +473,9 @@ func BenchmarkNewSet(b *testing.B) {
 				for i := range weights {
 					weights[i] = 1 + i%most
 				}
-				backends := servers(weights...)
+				members := servers(weights...)
 				for b.Loop() {
-					NewSet(Policy(p), backends)
+					newSet(Policy(p), members)
 				}
 			})
 		}

@@ -43,7 +43,8 @@ func parse(t *testing.T, text string) *configs.Config {
 func compileText(t *testing.T, text string, resolver Resolver) (*Upstream, configs.Issues) {
 	t.Helper()
 	cfg := parse(t, text)
-	return Compile(&cfg.Upstreams[0], Deps{Config: cfg, Resolver: resolver, Loops: 2, Seed: 1})
+	u, _, issues := Compile(&cfg.Upstreams[0], Deps{Config: cfg, Resolver: resolver, Loops: 2, Seed: 1})
+	return u, issues
 }
 
 func TestCompile(t *testing.T) {
@@ -66,8 +67,8 @@ func TestCompile(t *testing.T) {
 		backup      bool
 	}
 	var got []row
-	for _, b := range u.Set.Backends() {
-		got = append(got, row{b.Name, b.Addr.String(), b.Weight, int(b.MaxConnections), b.Backup})
+	for _, m := range u.Set().Members() {
+		got = append(got, row{m.Name, m.Addr.String(), m.Weight, int(m.MaxConnections), m.Backup})
 	}
 	assert.Equal(t, got, []row{
 		{"10.0.0.1:80", "10.0.0.1:80", 1, 0, false},
@@ -76,13 +77,12 @@ func TestCompile(t *testing.T) {
 		{"db.internal:5432 (10.1.0.1)", "10.1.0.1:5432", 2, 0, false}, // once, although the name has it twice
 		{"db.internal:5432 (fd00::1)", "[fd00::1]:5432", 2, 0, false},
 	})
-	assert.Equal(t, u.Set.Policy(), Hash)
+	assert.Equal(t, u.Policy(), Hash)
 	assert.Equal(t, u.Key == KeySNI, true)
 	assert.Equal(t, u.Proxy, ProxyVersion(2))
 	assert.Equal(t, u.Connect, 700*time.Millisecond)
-	assert.Equal(t, len(u.cursors), 2)
 	for i := range 2 {
-		assert.Equal(t, u.cursor(i).Pick(42, nil) != nil, true)
+		assert.Equal(t, u.now.Load().cursors[i].Pick(42, nil) != nil, true)
 	}
 }
 

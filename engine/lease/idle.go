@@ -5,6 +5,9 @@ package lease
 // its edge is noticed when it comes, so that nothing has to be looked at before a connection is used again.
 
 import (
+	"math"
+	"slices"
+	"sync/atomic"
 	"syscall"
 
 	"sluice/engine/loop"
@@ -17,8 +20,17 @@ import (
 type lot struct {
 	idle     pool.Idle[*parked]
 	timer    loop.Timer
-	dialer   *Dialer
+	dialer   *Dialer // set before kept says for the first time that there is something
 	upstream *Upstream
+	backend  *Backend
+	kept     atomic.Int32 // how many there are, for other loops; only where the server has a limit
+}
+
+// count tells other loops how many connections are idle here.
+func (at *lot) count() {
+	if at.backend.MaxConnections > 0 {
+		at.kept.Store(int32(at.idle.Len()))
+	}
 }
 
 // parked is one idle connection. It is the connection's owner and peeker.
@@ -31,7 +43,7 @@ type parked struct {
 // Park keeps a connection to b for later, or closes it. Nothing of an earlier message may be on its way, and its place at
 // the server has been released.
 func (d *Dialer) Park(c *sock.Conn, b *Backend) {
-	if b.lots == nil || b.lots[0].upstream.MaxIdle == 0 {
+	if b.lots == nil || b.lots[0].upstream.MaxIdle == 0 || b.Removed() {
 		c.Close()
 		return
 	}
@@ -50,6 +62,7 @@ func (d *Dialer) Park(c *sock.Conn, b *Backend) {
 	if was {
 		oldest.close()
 	}
+	at.count()
 	if !at.timer.Running() {
 		d.net.Loop.Start(&at.timer, now+int64(at.upstream.Idle))
 	}
@@ -62,10 +75,12 @@ func (d *Dialer) unpark(b *Backend) *sock.Conn {
 	if b.lots == nil {
 		return nil
 	}
-	p, ok := b.lots[d.net.Loop.Index()].idle.Take()
+	at := &b.lots[d.net.Loop.Index()]
+	p, ok := at.idle.Take()
 	if !ok {
 		return nil
 	}
+	at.count()
 	d.net.Loop.Stats().Dec(stat.HTTPBackIdle)
 	c := p.conn
 	c.EndPeek()
@@ -76,10 +91,40 @@ func (d *Dialer) unpark(b *Backend) *sock.Conn {
 // CloseIdle closes every idle connection of the loop.
 func (d *Dialer) CloseIdle() {
 	for _, at := range d.lots {
-		d.net.Loop.Cancel(&at.timer)
-		for p, ok := at.idle.Take(); ok; p, ok = at.idle.Take() {
-			p.close()
-		}
+		at.clear()
+	}
+}
+
+// Evict closes the idle connections to b, which is gone, and forgets it.
+func (d *Dialer) Evict(b *Backend) {
+	at := &b.lots[d.net.Loop.Index()]
+	if at.dialer == nil {
+		return
+	}
+	at.clear()
+	at.dialer = nil
+	d.lots = slices.DeleteFunc(d.lots, func(one *lot) bool { return one == at })
+}
+
+// Idle is the number of idle connections to b on this loop.
+func (d *Dialer) Idle(b *Backend) int { return b.lots[d.net.Loop.Index()].idle.Len() }
+
+// forever is later than any moment.
+const forever = math.MaxInt64
+
+func (at *lot) clear() {
+	at.dialer.net.Loop.Cancel(&at.timer)
+	for p, ok := at.idle.Take(); ok; p, ok = at.idle.Take() {
+		p.close()
+	}
+	at.count()
+}
+
+// evict closes the connection that has been idle for longest, if there is still one.
+func (at *lot) evict() {
+	if p, ok := at.idle.Expire(forever); ok {
+		p.close()
+		at.count()
 	}
 }
 
@@ -90,6 +135,7 @@ func (at *lot) Expired(*loop.Timer) {
 	for p, ok := at.idle.Expire(l.Now() - kept); ok; p, ok = at.idle.Expire(l.Now() - kept) {
 		p.close()
 	}
+	at.count()
 	if since, some := at.idle.Oldest(); some {
 		l.Start(&at.timer, since+kept)
 	}
@@ -111,6 +157,7 @@ func (p *parked) Broken(*sock.Conn, syscall.Errno) { p.touched() }
 // touched ends a connection that is not fit for use any more.
 func (p *parked) touched() {
 	p.lot.idle.Remove(&p.link)
+	p.lot.count()
 	p.lot.dialer.net.Loop.Stats().Inc(stat.HTTPBackIdleClosed)
 	p.close()
 }

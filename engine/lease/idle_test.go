@@ -25,7 +25,7 @@ func newOrigin(t *testing.T, name string) *origin {
 	assert.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
 	o := &origin{ends: make(chan net.Conn, 64)}
-	o.Backend = &Backend{Name: name, Weight: 1, Addr: Endpoint{Addr: ln.Addr().(*net.TCPAddr).AddrPort()}}
+	o.Backend = &Backend{Name: name, Addr: Endpoint{Addr: ln.Addr().(*net.TCPAddr).AddrPort()}}
 	go func() {
 		for {
 			c, err := ln.Accept()
@@ -45,7 +45,7 @@ func pooled(most int, kept time.Duration, backends ...*Backend) *Upstream {
 	u.MaxIdle, u.Idle = most, kept
 	for _, b := range backends {
 		b.lots = make([]lot, 1)
-		b.lots[0].upstream = u
+		b.lots[0].upstream, b.lots[0].backend, b.upstream = u, b, u
 	}
 	return u
 }

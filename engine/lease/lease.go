@@ -4,9 +4,11 @@
 // A Lease is one connection's way to a server: pick, dial, and when that fails, the next one. Whoever asked hears of
 // the outcome only; a server that refuses or does not answer in time is replaced before the client notices.
 //
-//	picking ──► dialing ──► leased
-//	   ▲           │ refused, timed out
-//	   └───────────┘            (no server left ──► failed)
+//	   ┌─► queued          (everything is at its limit)
+//	   ▼     │ a turn
+//	picking ◄┘──► dialing ──► leased
+//	   ▲             │ refused, timed out
+//	   └─────────────┘          (no server left, or waited in vain ──► failed)
 package lease
 
 import (
@@ -35,8 +37,11 @@ type Taker interface {
 type Ask struct {
 	From    *Upstream
 	Key     uint64        // for policies that go by a key
+	Prefer  *Backend      // the server to take if it is usable, whatever the policy says; may be nil
+	Avoid   *Tried        // servers not to take, because they have failed before; may be nil, and may change after Begin
 	Connect time.Duration // for each attempt
 	Pooled  bool          // a connection that was idle will do; Seek says so by itself
+	Once    bool          // one server only: a failure is not made good by another
 	Taker   Taker
 }
 
@@ -45,7 +50,8 @@ type Dialer struct {
 	net    *sock.Net
 	leases pool.FreeList[Lease]
 	parked pool.FreeList[parked]
-	lots   []*lot // those that have ever held a connection
+	lots   []*lot              // those that have ever held a connection
+	live   sock.Roster[*Lease] // searches under way
 }
 
 // NewDialer returns the dialer of net's loop.
@@ -62,22 +68,35 @@ type Lease struct {
 	timer   loop.Timer
 	conn    *sock.Conn
 	backend *Backend
+	place   sock.Place[*Lease] // among the dialer's
+	waiter  *waiter            // in the upstream's queue
+	errand  *errand            // somebody else makes room
 	tried   Tried
+	before  int // how many of tried had failed before this search
 	addr    sock.Addr
 	why     record.Reason
 	cause   syscall.Errno
 	silent  int8 // attempts that timed out
 	idle    bool // the connection was idle before
+	waited  bool // it has waited for its turn
 	state   leaseState
 }
+
+// Seat implements sock.Placed.
+func (l *Lease) Seat() *sock.Place[*Lease] { return &l.place }
 
 // Begin starts a search. The taker hears nothing before the present callback has returned.
 func (d *Dialer) Begin(ask Ask) *Lease {
 	l := d.leases.Get()
 	*l = Lease{dialer: d, ask: ask}
+	if ask.Avoid != nil {
+		l.tried = *ask.Avoid
+		l.before = l.tried.Len()
+	}
 	l.task.Bind(l)
 	l.timer.Bind(l)
 	l.set(picking)
+	d.live.Join(l)
 	d.net.Loop.Settle(&l.task)
 	return l
 }
@@ -85,7 +104,7 @@ func (d *Dialer) Begin(ask Ask) *Lease {
 // Seek is Begin for connections that can be used again: when the server that is picked has an idle one on this loop, it
 // is returned at once, with its place at the server, and there is no lease. The caller owns both as in Taker.Leased.
 func (d *Dialer) Seek(ask Ask) (*sock.Conn, *Backend, *Lease) {
-	b := pick(ask, d.net.Loop.Index(), nil)
+	b, _ := ask.From.take(&ask, d.net.Loop.Index(), ask.Avoid, false)
 	if b != nil {
 		if c := d.unpark(b); c != nil {
 			return c, b, nil
@@ -112,48 +131,49 @@ func (l *Lease) Run() {
 	l.next()
 }
 
-// next tries servers until a dial is under way or there is none left.
+// next tries servers until a dial is under way, a turn has to be waited for, or there is no server left.
 func (l *Lease) next() {
 	for {
-		if l.backend == nil {
-			l.backend = pick(l.ask, l.dialer.net.Loop.Index(), &l.tried)
-		}
-		b := l.backend
-		if b == nil {
-			l.fail()
+		if l.backend == nil && !l.pick() {
 			return
 		}
+		b := l.backend
 		l.tried.Add(b)
 		l.dialer.net.Loop.Stats().Inc(stat.ConnectAttempts)
-		if l.tried.Len() > 1 {
+		if l.tried.Len()-l.before > 1 {
 			l.dialer.net.Loop.Stats().Inc(stat.Retries)
 		}
 		l.ask.Taker.Trying(b)
-		if l.ask.Pooled && l.reuse() {
-			return
-		}
-		cause := l.dial()
-		if cause == 0 {
-			return
-		}
-		l.missed(record.ConnectReason(cause), cause)
-		if l.why == record.FDExhausted {
-			l.fail() // the next server would meet the same shortage
+		if l.ask.Pooled && l.reuse() || l.makeRoom() || l.connect() {
 			return
 		}
 	}
 }
 
-// pick takes a place at a server. A place that another loop takes in between costs a second look; the server is full
-// then, and is not picked again.
-func pick(ask Ask, loop int, tried *Tried) *Backend {
-	cursor := ask.From.cursor(loop)
-	for {
-		b := cursor.Pick(ask.Key, tried)
-		if b == nil || b.Acquire() {
-			return b
-		}
+// connect dials the server that was picked. It is false when another is to be tried.
+func (l *Lease) connect() (done bool) {
+	cause := l.dial()
+	if cause == 0 {
+		return true
 	}
+	l.missed(record.ConnectReason(cause), cause)
+	if l.why == record.FDExhausted || l.ask.Once {
+		l.fail() // the next server would meet the same shortage
+		return true
+	}
+	return false
+}
+
+// pick takes a place at a server. Without one it joins the queue, or fails, and is false.
+func (l *Lease) pick() bool {
+	b, full := l.ask.From.take(&l.ask, l.dialer.net.Loop.Index(), &l.tried, false)
+	if b == nil && full && l.queue() {
+		return l.backend != nil
+	}
+	if l.backend = b; b == nil {
+		l.fail()
+	}
+	return b != nil
 }
 
 // reuse hands over an idle connection to the server, if there is one.
@@ -188,7 +208,7 @@ func (l *Lease) dial() syscall.Errno {
 func (l *Lease) missed(why record.Reason, cause syscall.Errno) {
 	l.why, l.cause = why, cause
 	if why.Side() == record.Back {
-		l.backend.Fail()
+		l.ask.From.Failed(l.backend, why)
 	}
 	l.dialer.net.Loop.Stats().Inc(stat.ConnectFailures)
 	l.drop()
@@ -205,6 +225,7 @@ func (l *Lease) drop() {
 		l.backend.Release()
 		l.backend = nil
 	}
+	l.unqueue()
 }
 
 // Connected implements sock.Owner: the attempt succeeded.
@@ -224,8 +245,17 @@ func (l *Lease) hand(c *sock.Conn) {
 
 // Broken implements sock.Owner: the attempt failed.
 func (l *Lease) Broken(_ *sock.Conn, cause syscall.Errno) {
-	l.missed(record.ConnectReason(cause), cause)
+	l.again(record.ConnectReason(cause), cause)
+}
+
+// again goes on after a failed attempt.
+func (l *Lease) again(why record.Reason, cause syscall.Errno) {
+	l.missed(why, cause)
 	l.set(picking)
+	if l.ask.Once {
+		l.fail()
+		return
+	}
 	l.next()
 }
 
@@ -235,20 +265,24 @@ const maxTimeouts = 8
 
 // Expired ends an attempt that takes too long.
 func (l *Lease) Expired(*loop.Timer) {
-	l.missed(record.ConnectTimeout, syscall.ETIMEDOUT)
-	l.set(picking)
-	if l.silent++; l.silent >= maxTimeouts {
-		l.fail()
+	if l.state == queued {
+		l.waitedInVain()
 		return
 	}
-	l.next()
+	if l.silent++; l.silent < maxTimeouts {
+		l.again(record.ConnectTimeout, syscall.ETIMEDOUT)
+		return
+	}
+	l.missed(record.ConnectTimeout, syscall.ETIMEDOUT)
+	l.set(picking)
+	l.fail()
 }
 
 // fail tells the taker that there is no server.
 func (l *Lease) fail() {
 	taker, why, cause := l.ask.Taker, l.why, l.cause
-	if l.tried.Len() == 0 {
-		why = l.ask.From.Set.whyNobody()
+	if why == record.None {
+		why = l.ask.From.whyNobody()
 	}
 	l.finish()
 	taker.Unleased(why, cause)
@@ -257,6 +291,7 @@ func (l *Lease) fail() {
 // finish frees the lease, unless its task still waits in the ring, which frees it then.
 func (l *Lease) finish() {
 	l.set(over)
+	l.dialer.live.Leave(l)
 	l.ask.Taker = nil
 	if !l.task.Queued() {
 		l.dialer.leases.Put(l)

@@ -135,10 +135,20 @@ func (quiet) Broken(*sock.Conn, syscall.Errno) {}
 
 // upstreamOf makes an upstream of backends for as many loops.
 func upstreamOf(policy Policy, loops int, backends ...*Backend) *Upstream {
-	u := &Upstream{Name: "app", Set: NewSet(policy, backends), Connect: time.Second}
-	for i := range loops {
-		u.cursors = append(u.cursors, u.Set.NewCursor(i, 1))
+	members := make([]Member, len(backends))
+	for i, b := range backends {
+		members[i] = Member{Backend: b, Weight: 1}
 	}
+	return upstreamWith(policy, loops, members)
+}
+
+func upstreamWith(policy Policy, loops int, members []Member) *Upstream {
+	u := &Upstream{Name: "app", Connect: time.Second, options: SetOptions{Policy: policy}, loops: loops}
+	g := &generation{set: newSet(policy, members)}
+	for i := range loops {
+		g.cursors = append(g.cursors, g.set.NewCursor(i, 1))
+	}
+	u.now.Store(g)
 	return u
 }
 
@@ -148,20 +158,20 @@ func alive(t *testing.T, name string) *Backend {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	assert.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
-	return &Backend{Name: name, Weight: 1, Addr: Endpoint{Addr: ln.Addr().(*net.TCPAddr).AddrPort()}}
+	return &Backend{Name: name, Addr: Endpoint{Addr: ln.Addr().(*net.TCPAddr).AddrPort()}}
 }
 
 // refusing uses addresses of the loopback network on which nobody listens.
 func refusing(name string) *Backend {
-	return &Backend{Name: name, Weight: 1, Addr: Endpoint{Addr: netip.MustParseAddrPort("127.9.8.7:1")}}
+	return &Backend{Name: name, Addr: Endpoint{Addr: netip.MustParseAddrPort("127.9.8.7:1")}}
 }
 
 func mute(name string) *Backend {
-	return &Backend{Name: name, Weight: 1, Addr: Endpoint{Path: silent + name}}
+	return &Backend{Name: name, Addr: Endpoint{Path: silent + name}}
 }
 
 func absent(t *testing.T, name string) *Backend {
-	return &Backend{Name: name, Weight: 1, Addr: Endpoint{Path: t.TempDir() + "/nobody"}}
+	return &Backend{Name: name, Addr: Endpoint{Path: t.TempDir() + "/nobody"}}
 }
 
 // seek begins a lease and returns it with its taker.
@@ -213,9 +223,10 @@ func TestFailoverInOrder(t *testing.T) {
 func TestBackupsComeLast(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 0)
-	backup := alive(t, "backup")
-	backup.Backup = true
-	k, _ := b.seek(upstreamOf(P2C, 1, backup, refusing("one"), mute("two")), 20*time.Millisecond)
+	u := upstreamWith(P2C, 1, []Member{
+		{Backend: alive(t, "backup"), Weight: 1, Backup: true}, {Backend: refusing("one"), Weight: 1}, {Backend: mute("two"), Weight: 1},
+	})
+	k, _ := b.seek(u, 20*time.Millisecond)
 	o := <-k.told
 	assert.Equal(t, len(k.tried), 3)
 	assert.Equal(t, k.tried[2], "backup")
@@ -341,18 +352,18 @@ func TestCancel(t *testing.T) {
 
 // after waits on the loop's own clock.
 func (b *bench) after(d time.Duration) {
-	w := &waiter{done: make(chan struct{})}
+	w := &pause{done: make(chan struct{})}
 	w.timer.Bind(w)
 	b.call(func() { b.loop.Start(&w.timer, b.loop.Now()+int64(d)) })
 	<-w.done
 }
 
-type waiter struct {
+type pause struct {
 	timer loop.Timer
 	done  chan struct{}
 }
 
-func (w *waiter) Expired(*loop.Timer) { close(w.done) }
+func (w *pause) Expired(*loop.Timer) { close(w.done) }
 
 // A taker that panics costs itself only: the place at the server is given back by what it tears down.
 func TestAPanicInTheTakerReachesTheTaker(t *testing.T) {

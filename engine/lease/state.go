@@ -4,25 +4,29 @@ package lease
 type leaseState uint8
 
 const (
-	idle    leaseState = iota // in the free list
-	picking                   // a server is being chosen
-	dialing                   // its connection is under way
-	handing                   // the taker is being given the connection
-	over                      // the taker has been told, or does not want to know
+	idle     leaseState = iota // in the free list
+	picking                    // a server is being chosen
+	queued                     // all that could serve are at their limits: it waits its turn
+	clearing                   // another loop closes an idle connection, to make room for a new one
+	dialing                    // its connection is under way
+	handing                    // the taker is being given the connection
+	over                       // the taker has been told, or does not want to know
 	leaseStates
 )
 
-var leaseStateNames = [leaseStates]string{"idle", "picking", "dialing", "handing", "over"}
+var leaseStateNames = [leaseStates]string{"idle", "picking", "queued", "clearing", "dialing", "handing", "over"}
 
 // String names the state.
 func (s leaseState) String() string { return leaseStateNames[s] }
 
 // leaseMoves is the table of allowed moves: leaseMoves[from] has a bit for each to.
 var leaseMoves = [leaseStates]uint8{
-	idle:    1 << picking,
-	picking: 1<<dialing | 1<<handing | 1<<over,
-	dialing: 1<<picking | 1<<handing | 1<<over,
-	handing: 1 << over,
+	idle:     1 << picking,
+	picking:  1<<queued | 1<<clearing | 1<<dialing | 1<<handing | 1<<over,
+	queued:   1<<picking | 1<<over,
+	clearing: 1<<picking | 1<<over,
+	dialing:  1<<picking | 1<<handing | 1<<over,
+	handing:  1 << over,
 }
 
 // set is the only place where a lease's state changes.

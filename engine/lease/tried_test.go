@@ -9,7 +9,7 @@ func TestTried(t *testing.T) {
 	}
 	var tried Tried
 	for i := range MaxAttempts {
-		b := &Backend{Weight: 1}
+		b := &Backend{}
 		if tried.Full() || tried.Has(b) {
 			t.Fatalf("full or known before attempt %d", i+1)
 		}
@@ -27,7 +27,7 @@ func TestTried(t *testing.T) {
 }
 
 func TestTriedSurvivesReload(t *testing.T) {
-	before, after := &Backend{Weight: 1}, &Backend{Weight: 1}
+	before, after := &Backend{}, &Backend{}
 	after.Inherit(before)
 	var tried Tried
 	tried.Add(before)

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"sluice/configs"
@@ -16,30 +18,180 @@ import (
 // ProxyVersion is the version of the PROXY protocol header sent to servers; 0 sends none.
 type ProxyVersion uint8
 
-// Upstream is a compiled upstream. All loops share it; only the cursors are one loop's own.
+// Upstream is a compiled upstream. All loops share it; only the cursors are one loop's own. Its servers may change while
+// it runs, everything else is fixed.
 type Upstream struct {
 	Name    string
-	Set     *Set
 	Connect time.Duration // for each attempt
 	Proxy   ProxyVersion
 	Key     KeySource
 	KeyName string        // of the header or cookie that keys come from
 	MaxIdle int           // idle connections per server and loop; 0 keeps none
 	Idle    time.Duration // how long one is kept
+	Door    *Admission    // nil where nothing is limited
+	// Suspect is told of every failure of a server, the one that makes inARow since it last served; nil if nobody wants
+	// to know. It is called on any loop and must not block.
+	Suspect func(b *Backend, why record.Reason, inARow int)
 
-	cursors []*Cursor // by loop
+	options SetOptions
+	loops   int
+	seed    uint64
+	now     atomic.Pointer[generation]
+	retired []*Backend // no longer listed, perhaps still in use; of whoever calls Replace
+
+	// Sign makes a server's label from its address; nil where nobody asks for servers by label.
+	Sign func(address string) string
 }
 
-func (u *Upstream) cursor(loop int) *Cursor { return u.cursors[loop] }
+// generation is the servers of an upstream until the next Replace.
+type generation struct {
+	set     *Set
+	cursors []*Cursor           // by loop
+	labels  map[string]*Backend // by label
+}
 
-// whyNobody tells why Pick found no server although none was tried.
-func (s *Set) whyNobody() record.Reason {
-	for _, b := range s.backends {
-		if b.Weight > 0 && !b.Down() && !b.Draining() {
-			return record.UpstreamFull
+// ByLabel finds the server of a label; nil if there is none, or not any more.
+func (u *Upstream) ByLabel(label []byte) *Backend { return u.now.Load().labels[string(label)] }
+
+// Set is the present set of servers.
+func (u *Upstream) Set() *Set { return u.now.Load().set }
+
+// Policy is how a server is chosen.
+func (u *Upstream) Policy() Policy { return u.options.Policy }
+
+// Timed reports whether servers are chosen by how long they take, which has to be observed then.
+func (u *Upstream) Timed() bool { return u.options.Policy == LeastTime }
+
+// Load is how many connections are in use now, and how often servers were picked since they are known.
+func (u *Upstream) Load() (live int, picks uint64) {
+	for _, b := range u.Set().Backends() {
+		live += int(b.InUse())
+		picks += b.Picks()
+	}
+	return live, picks
+}
+
+// Failed says that b did not do what it should: no connection, none of an answer, or one that says it cannot.
+func (u *Upstream) Failed(b *Backend, why record.Reason) {
+	if n := b.Failed(); u.Suspect != nil {
+		u.Suspect(b, why, n)
+	}
+}
+
+// take takes a place at a server, and at the door. Without one, full tells whether there would be a server, were it not
+// at its limit. Who has a turn passes those who wait.
+func (u *Upstream) take(ask *Ask, loop int, tried *Tried, turn bool) (b *Backend, full bool) {
+	if u.Door != nil && (!turn && u.Door.Waiting() > 0 || !u.Door.enter()) {
+		return nil, true
+	}
+	g := u.now.Load()
+	if b = g.choose(ask, loop, tried); b != nil {
+		return b, false
+	}
+	if u.Door != nil {
+		u.Door.undo(turn)
+	}
+	return nil, g.set.Full(tried)
+}
+
+// choose takes a place at a server. One that another loop takes in between costs a second look; the server is full then,
+// and is not picked again.
+func (g *generation) choose(ask *Ask, loop int, tried *Tried) *Backend {
+	if b := ask.Prefer; b != nil && b.Usable() && !tried.Has(b) && b.Acquire() {
+		return b
+	}
+	for {
+		b := g.cursors[loop].Pick(ask.Key, tried)
+		if b == nil || b.Acquire() {
+			return b
 		}
 	}
-	return record.NoServer
+}
+
+// Spec says what a server is to be. Its address is its identity: a server that stays keeps its connections, its health
+// and its counts, whatever else changes.
+type Spec struct {
+	Name           string // for logs
+	Addr           Endpoint
+	Weight         int // 0 to MaxWeight
+	Backup         bool
+	MaxConnections int // 0 is no limit
+}
+
+// Replace makes specs the servers of the upstream, for every connection from now on, and tells which are new and which
+// are gone. Those that are gone finish what they are at; closing their idle connections is left to the caller (see
+// Dialer.Evict). Of several with one address the first counts. It is not safe for concurrent use, but loops may be using
+// the upstream.
+func (u *Upstream) Replace(specs []Spec) (added, removed []*Backend) {
+	var members []Member
+	var before []*Backend
+	if g := u.now.Load(); g != nil {
+		before = g.set.Backends()
+	}
+	listed := make(map[Endpoint]bool, len(specs))
+	for _, s := range specs {
+		if listed[s.Addr] {
+			continue
+		}
+		listed[s.Addr] = true
+		b, known := u.backend(s, before)
+		if !known {
+			added = append(added, b)
+		}
+		members = append(members, Member{Backend: b, Weight: s.Weight, Backup: s.Backup})
+	}
+	next := &generation{set: NewSet(u.options, members)}
+	next.set.Judge()
+	for i := range u.loops {
+		next.cursors = append(next.cursors, next.set.NewCursor(i, u.seed))
+	}
+	if u.Sign != nil {
+		next.labels = make(map[string]*Backend, len(members))
+		for _, m := range members {
+			next.labels[m.Backend.Label] = m.Backend
+		}
+	}
+	u.now.Store(next)
+	for _, b := range before {
+		if slices.ContainsFunc(members, func(m Member) bool { return m.Backend == b }) {
+			continue
+		}
+		removed = append(removed, b)
+		if !listed[b.Addr] { // else another one has taken over what happens to it
+			b.SetRemoved(true)
+		}
+	}
+	u.retired = slices.DeleteFunc(append(u.retired, removed...), func(b *Backend) bool { return b.InUse() == 0 || !b.Removed() })
+	return added, removed
+}
+
+// backend finds the server of a spec among those there are, or makes it. A changed limit makes another one that shares
+// what happens to the old.
+func (u *Upstream) backend(s Spec, before []*Backend) (b *Backend, known bool) {
+	same := func(b *Backend) bool { return b.Addr == s.Addr }
+	at := slices.IndexFunc(before, same)
+	old := (*Backend)(nil)
+	if at >= 0 {
+		old = before[at]
+	} else if at = slices.IndexFunc(u.retired, same); at >= 0 {
+		old = u.retired[at]
+		old.SetRemoved(false) // it comes back before it has finished
+	}
+	if old != nil && int(old.MaxConnections) == s.MaxConnections && old.Name == s.Name {
+		return old, slices.Contains(before, old)
+	}
+	b = &Backend{Name: s.Name, Addr: s.Addr, MaxConnections: int32(s.MaxConnections), upstream: u}
+	if u.Sign != nil {
+		b.Label = u.Sign(s.Addr.String())
+	}
+	if old != nil {
+		b.Inherit(old)
+	}
+	b.lots = make([]lot, u.loops)
+	for i := range b.lots {
+		b.lots[i].upstream, b.lots[i].backend = u, b
+	}
+	return b, false
 }
 
 // Resolver finds the addresses of a name; *net.Resolver is one.
@@ -54,48 +206,56 @@ type Deps struct {
 	Resolver Resolver
 	Loops    int
 	Seed     uint64 // differs between runs, so that instances do not walk in step
+	// Sign makes labels, as Upstream.Sign; nil for an upstream without.
+	Sign func(address string) string
 }
 
 // resolveTimeout bounds the look-up of one name at start.
 const resolveTimeout = 5 * time.Second
 
 // Compile builds the upstream, or says everything that is wrong with it. A name with several addresses becomes as
-// many servers of the same weight.
-func Compile(from *configs.Upstream, deps Deps) (*Upstream, configs.Issues) {
-	var backends []*Backend
-	var issues configs.Issues
+// many servers of the same weight. Servers that have to be discovered are not among them yet: specs are those that are
+// known already, to be completed and given to Replace again.
+func Compile(from *configs.Upstream, deps Deps) (u *Upstream, specs []Spec, issues configs.Issues) {
+	discovers := false
 	for i := range from.Servers {
+		if from.Servers[i].Discover != "" {
+			discovers = true
+			continue
+		}
 		made, issue := compileServer(&from.Servers[i], deps)
 		if issue != nil {
 			issues = append(issues, *issue)
 		}
-		backends = append(backends, made...)
+		specs = append(specs, made...)
 	}
 	policy, known := ParsePolicy(from.Balance)
 	if !known {
 		issues = append(issues, deps.Config.Issue(from.At, "unknown balance policy "+from.Balance, ""))
 	}
 	if len(issues) > 0 {
-		return nil, issues
+		return nil, nil, issues
 	}
-	u := &Upstream{
-		Name: from.Name, Set: NewSet(policy, backends), Connect: from.Timeouts.Connect,
+	u = &Upstream{
+		Name: from.Name, Connect: from.Timeouts.Connect,
 		Proxy: proxyVersions[from.ProxyProtocol], Key: keySources[from.HashOn], KeyName: from.HashName,
 		MaxIdle: (from.Pool.MaxIdle + deps.Loops - 1) / deps.Loops, Idle: from.Pool.IdleTimeout,
+		options: SetOptions{Policy: policy, Bound: from.HashBound, Panic: from.Eject.Panic},
+		loops:   deps.Loops, seed: deps.Seed, Sign: deps.Sign,
 	}
 	if u.Proxy != 0 {
 		u.MaxIdle = 0 // the header speaks for one client
 	}
-	for _, b := range backends {
-		b.lots = make([]lot, deps.Loops)
-		for i := range b.lots {
-			b.lots[i].upstream = u
-		}
+	if limited(from, specs) || discovers && from.Queue.Size > 0 {
+		u.Door = NewAdmission(from.MaxConnections, from.Queue.Size, from.Queue.Timeout)
 	}
-	for i := range deps.Loops {
-		u.cursors = append(u.cursors, u.Set.NewCursor(i, deps.Seed))
-	}
-	return u, nil
+	u.Replace(specs)
+	return u, specs, nil
+}
+
+// limited reports whether anything about the upstream can be full.
+func limited(from *configs.Upstream, specs []Spec) bool {
+	return from.MaxConnections > 0 || slices.ContainsFunc(specs, func(s Spec) bool { return s.MaxConnections > 0 })
 }
 
 // KeySource is what a policy that goes by a key takes it from.
@@ -118,16 +278,17 @@ var keySources = map[string]KeySource{
 
 var proxyVersions = map[string]ProxyVersion{"off": 0, "v1": 1, "v2": 2}
 
-func compileServer(from *configs.Server, deps Deps) ([]*Backend, *configs.Issue) {
-	template := Backend{
-		Name: from.Address.String(), Weight: from.Weight, Backup: from.Backup,
-		MaxConnections: int32(from.MaxConnections),
+func compileServer(from *configs.Server, deps Deps) ([]Spec, *configs.Issue) {
+	spec := Spec{
+		Name: from.Address.String(), Weight: from.Weight, Backup: from.Backup, MaxConnections: from.MaxConnections,
 	}
 	if from.Address.Network == "unix" {
-		return []*Backend{template.at(Endpoint{Path: from.Address.Path})}, nil
+		spec.Addr.Path = from.Address.Path
+		return []Spec{spec}, nil
 	}
 	if ip, err := netip.ParseAddr(from.Address.Host); err == nil {
-		return []*Backend{template.at(Endpoint{Addr: netip.AddrPortFrom(ip.Unmap(), from.Address.Port)})}, nil
+		spec.Addr.Addr = netip.AddrPortFrom(ip.Unmap(), from.Address.Port)
+		return []Spec{spec}, nil
 	}
 	ips, err := resolve(from.Address.Host, deps.Resolver)
 	if err != nil {
@@ -135,18 +296,14 @@ func compileServer(from *configs.Server, deps Deps) ([]*Backend, *configs.Issue)
 			"check the spelling and the name server of this machine, or write an IP address")
 		return nil, &issue
 	}
-	var made []*Backend
+	var made []Spec
 	for _, ip := range ips {
-		b := template.at(Endpoint{Addr: netip.AddrPortFrom(ip, from.Address.Port)})
-		b.Name += " (" + ip.String() + ")"
-		made = append(made, b)
+		one := spec
+		one.Addr.Addr = netip.AddrPortFrom(ip, from.Address.Port)
+		one.Name += " (" + ip.String() + ")"
+		made = append(made, one)
 	}
 	return made, nil
-}
-
-// at returns a new Backend like the template, which is never used itself.
-func (b *Backend) at(e Endpoint) *Backend {
-	return &Backend{Name: b.Name, Addr: e, Weight: b.Weight, Backup: b.Backup, MaxConnections: b.MaxConnections}
 }
 
 func resolve(host string, by Resolver) ([]netip.Addr, error) {

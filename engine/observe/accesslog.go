@@ -1,5 +1,5 @@
-// Package observe is how the proxy is watched: the access log, and later the metrics
-// and the admin page.
+// Package observe is how the proxy is watched and told: the access log, metrics, the admin API
+// and the control socket. view.go is what they see of the proxy.
 //
 // The access log never blocks a loop. Each loop appends lines to a buffer of its own
 // (lines.go; encode.go, exchange.go); one writer goroutine takes full buffers and writes them

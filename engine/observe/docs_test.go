@@ -15,7 +15,7 @@ import (
 
 const loggingDoc = "../../docs/logging.md"
 
-var update = flag.Bool("update", false, "rewrite the generated parts of docs/logging.md")
+var update = flag.Bool("update", false, "rewrite the generated parts of docs and the texts in testdata")
 
 // generated returns what belongs between the markers of each name.
 func generated() map[string]string {
@@ -35,18 +35,22 @@ func generated() map[string]string {
 	}
 }
 
-func TestLoggingDocIsCurrent(t *testing.T) {
-	old, err := os.ReadFile(loggingDoc)
+func TestLoggingDocIsCurrent(t *testing.T) { docIsCurrent(t, loggingDoc, generated()) }
+
+// docIsCurrent checks that each named part of a page says what it should, or rewrites it.
+func docIsCurrent(t *testing.T, path string, parts map[string]string) {
+	t.Helper()
+	old, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc := string(old)
-	for name, text := range generated() {
+	page, doc := strings.TrimPrefix(path, "../../"), string(old)
+	for name, text := range parts {
 		begin, end := "<!-- "+name+":begin -->\n", "<!-- "+name+":end -->\n"
 		head, rest, found := strings.Cut(doc, begin)
 		_, tail, closed := strings.Cut(rest, end)
 		if !found || !closed {
-			t.Fatalf("docs/logging.md has no part %q", name)
+			t.Fatalf("%s has no part %q", page, name)
 		}
 		doc = head + begin + text + end + tail
 	}
@@ -54,9 +58,9 @@ func TestLoggingDocIsCurrent(t *testing.T) {
 		return
 	}
 	if !*update {
-		t.Fatal("docs/logging.md is out of date; run: go test ./engine/observe -update")
+		t.Fatalf("%s is out of date; run: go test ./engine/observe -update", page)
 	}
-	if err := os.WriteFile(loggingDoc, []byte(doc), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(doc), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

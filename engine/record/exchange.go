@@ -5,6 +5,7 @@ package record
 // without a gap but the gates, and together they tell whom the client waited for:
 //
 //	Head       the client, to say what it wants
+//	Queue      the upstream, to have room for one more
 //	Connect    a server, to accept a connection; 0 for a pooled one
 //	FirstByte  the server, to begin its answer, while the request's body goes up
 //	Answer     the answer's way down: the server and the client, whoever is slower
@@ -42,6 +43,7 @@ type Exchange struct {
 	BytesDown uint64 // bytes of the answer's body handed to the kernel for the client, without framing
 
 	Head      Micros // from the first byte to the complete head
+	Queue     Micros // from the choice of a route to a place at a server, where everything was at its limit
 	Connect   Micros // from the choice of a server to a connection, failed attempts included
 	FirstByte Micros // from then, when the request begins to leave, to the first byte of the answer's head
 	Answer    Micros // from the answer's complete head to the end of the answer

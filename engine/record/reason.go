@@ -79,6 +79,7 @@ const (
 
 	NoServer
 	UpstreamFull
+	QueueTimeout
 	ConnectRefused
 	ConnectTimeout
 	ConnectUnreachable
@@ -91,6 +92,8 @@ const (
 	AnswerTooLarge
 	AnswerCut
 	AnswerIdle
+	AnswerUnfit
+	MarkedDown
 	WriteTimeout
 
 	ClientEnd
@@ -123,6 +126,9 @@ type row struct {
 	text   string
 }
 
+// Passes reports whether the cause is a lack of room that may be over in a moment.
+func (r Reason) Passes() bool { return r == UpstreamFull || r == QueueTimeout || r == Busy }
+
 // rows is the one table of reasons. A test checks that no row is missing.
 var rows = [ReasonCount]row{
 	None: {"none", Self, ClassOK, 0, "The connection is still running."},
@@ -154,7 +160,8 @@ var rows = [ReasonCount]row{
 	BodyTooLarge:        {"body_too_large", Front, ClassClient, 413, "The request's body was longer than the route's `max_body`."},
 
 	NoServer:           {"no_server", Back, ClassServer, 503, "No server of the upstream was fit to be tried."},
-	UpstreamFull:       {"upstream_full", Self, ClassLimit, 503, "Every server of the upstream was at its `max_connections`."},
+	UpstreamFull:       {"upstream_full", Self, ClassLimit, 503, "The upstream, or each of its servers, was at its `max_connections`, and its queue full."},
+	QueueTimeout:       {"queue_timeout", Self, ClassLimit, 503, "No place at a server became free within `queue.timeout`."},
 	ConnectRefused:     {"connect_refused", Back, ClassServer, 502, "Nobody listens at the server's address, or its accept queue was full (unix sockets)."},
 	ConnectTimeout:     {"connect_timeout", Back, ClassServer, 504, "The server did not answer within `timeouts.connect`."},
 	ConnectUnreachable: {"connect_unreachable", Back, ClassServer, 502, "There was no way to the server's host or network."},
@@ -167,6 +174,8 @@ var rows = [ReasonCount]row{
 	AnswerTooLarge: {"answer_too_large", Back, ClassServer, 502, "The head of the server's answer was too long or had too many fields."},
 	AnswerCut:      {"answer_cut", Back, ClassServer, 502, "The server ended the connection before its answer was complete."},
 	AnswerIdle:     {"answer_idle", Back, ClassServer, 504, "The server had begun its answer and then sent no byte of it for `timeouts.idle`."},
+	AnswerUnfit:    {"answer_unfit", Back, ClassServer, 502, "The server answered with 502, 503 or 504. It ends no exchange; it is a cause of `eject`."},
+	MarkedDown:     {"marked_down", Back, ClassServer, 504, "A check found the server dead while its answer was waited for."},
 	WriteTimeout:   {"write_timeout", Front, ClassClient, 0, "The client took no byte of the answer for `timeouts.write_idle`."},
 
 	ClientEnd:      {"client_end", Front, ClassOK, 0, "Both directions ended in order, the client's first."},

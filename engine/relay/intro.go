@@ -180,7 +180,7 @@ func (t *tunnel) routed(to *Route, ok bool, otherwise record.Reason) {
 // key is what a policy that goes by a key gets.
 func (t *tunnel) key(u *lease.Upstream) uint64 {
 	switch {
-	case !u.Set.Policy().Keyed():
+	case !u.Policy().Keyed():
 		return 0
 	case u.Key == lease.KeySNI:
 		return lease.HashName(t.intro.hello.ServerName())

@@ -5,6 +5,7 @@ package relay
 import (
 	"net/netip"
 	"syscall"
+	"time"
 
 	"sluice/engine/flow"
 	"sluice/engine/lease"
@@ -18,6 +19,9 @@ func (t *tunnel) Leased(c *sock.Conn, b *lease.Backend) {
 	c.Own(t)
 	t.set(relaying)
 	t.rec.Connect = t.between()
+	if u := t.intro.route.Upstream; u.Timed() {
+		b.Observe(int64(t.rec.Connect) * int64(time.Microsecond))
+	}
 	l := t.relay.net.Loop
 	t.up.Start(l, t.front, t.back, t)
 	t.down.Start(l, t.back, t.front, t)
@@ -144,6 +148,9 @@ func (t *tunnel) watch() {
 	now := t.relay.net.Loop.Now()
 	t.probe(now)
 	answered := t.down.Moved() > 0
+	if answered {
+		t.backend.Succeeded()
+	}
 	limit, why := t.relay.service.Timeouts.Tunnel, record.TunnelIdle
 	if t.halfSince != 0 && answered {
 		limit, why = t.relay.service.Timeouts.HalfClosed, record.HalfClosedIdle

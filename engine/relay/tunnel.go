@@ -93,12 +93,23 @@ func (t *tunnel) end(why record.Reason, cause syscall.Errno) {
 	t.hangUp(t.front, orderly)
 	t.hangUp(t.back, orderly)
 	if t.backend != nil {
+		t.judge(why)
 		t.backend.Release()
 	}
 	t.uncount()
 	t.gate.Release()
 	t.tell(why, cause)
 	r.net.Loop.Later(&t.task)
+}
+
+// judge tells what the end says of the server: it has answered, or lost the connection before.
+func (t *tunnel) judge(why record.Reason) {
+	switch {
+	case t.down.Moved() > 0:
+		t.backend.Succeeded()
+	case why == record.ServerReset || why == record.ServerLost:
+		t.backend.Upstream().Failed(t.backend, why)
+	}
 }
 
 func (t *tunnel) hangUp(c *sock.Conn, orderly bool) {

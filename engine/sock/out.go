@@ -92,9 +92,18 @@ func (c *Conn) Queue(b []byte) {
 	c.Commit(len(append(space, b...)))
 }
 
+// Mark begins to watch what is queued from now on.
+func (c *Conn) Mark() { c.clear(left) }
+
+// Unmoved reports whether no byte that was queued has left since Mark: the peer cannot know of it.
+func (c *Conn) Unmoved() bool { return !c.has(left) }
+
 // sentOut takes n written bytes off the queue and returns how many of them were not of the queue.
 func (c *Conn) sentOut(n int) (rest int) {
 	have := c.Queued()
+	if n > 0 {
+		c.add(left)
+	}
 	if n < have {
 		c.outAt += int32(n)
 		return 0

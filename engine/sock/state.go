@@ -53,6 +53,7 @@ const (
 	framed                    // the chunk being written is part of a message: what is queued may stay behind it
 	watched                   // the owner waits for the peer's end of stream
 	awaited                   // the owner waits for the queued bytes to leave
+	left                      // queued bytes have left since the mark
 )
 
 func (c *Conn) has(f flag) bool { return c.flags&f != 0 }

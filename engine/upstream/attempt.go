@@ -14,24 +14,36 @@ import (
 
 // attempt is the work on one exchange's answer: one try after the other, never two at once.
 type attempt struct {
-	proxy   *Proxy
-	x       *exchange.Exchange
-	lease   *lease.Lease
-	conn    *sock.Conn
-	backend *lease.Backend
-	back    exchange.Back
-	tries   int8 // connections that the request was written to
-	reused  bool // the connection was idle before
-	retried bool
+	proxy    *Proxy
+	x        *exchange.Exchange
+	place    sock.Place[*attempt] // among those of the loop
+	lease    *lease.Lease
+	conn     *sock.Conn
+	backend  *lease.Backend
+	back     exchange.Back
+	failed   *lease.Tried // servers that this request has been taken away from; nil as long as there is none
+	sent     int64        // when the request was handed to its connection
+	retries  int8
+	reused   bool // the connection was idle before
+	retried  bool // a stale connection has been made good for
+	budgeted bool // a retry of the upstream's budget is ours
+	informed bool // an interim answer has been passed on
 }
 
-func (a *attempt) ask() lease.Ask {
-	return lease.Ask{From: a.proxy.Upstream, Key: a.proxy.key(a.x), Connect: a.proxy.Connect, Taker: a}
+// Seat implements sock.Placed.
+func (a *attempt) Seat() *sock.Place[*attempt] { return &a.place }
+
+// ask says what connection is wanted; where another request has failed before, an idle one will do as well.
+func (a *attempt) ask(pooled bool) lease.Ask {
+	return lease.Ask{
+		From: a.proxy.Upstream, Key: a.proxy.key(a.x), Prefer: a.proxy.preferred(a.x), Avoid: a.failed,
+		Connect: a.proxy.Connect, Pooled: pooled, Once: !a.proxy.Retry.Connect, Taker: a,
+	}
 }
 
 // seek finds a connection, an idle one if there is one.
 func (a *attempt) seek() {
-	c, b, l := a.proxy.Origins.dialer.Seek(a.ask())
+	c, b, l := a.proxy.Origins.dialer.Seek(a.ask(true))
 	if c == nil {
 		a.lease = l
 		a.x.Detour()
@@ -42,21 +54,19 @@ func (a *attempt) seek() {
 	a.send(c, b)
 }
 
-// dial finds a connection that is certainly alive.
-func (a *attempt) dial() {
-	a.reused = false
-	a.x.Detour()
-	a.lease = a.proxy.Origins.dialer.Begin(a.ask())
-}
-
 // Trying implements lease.Taker.
-func (a *attempt) Trying(b *lease.Backend) { a.x.Record.Tried(b.Name, false) }
+func (a *attempt) Trying(b *lease.Backend) {
+	if a.lease.Waited() && a.x.Record.Queue == 0 {
+		a.x.Record.Queue = a.x.Phase()
+	}
+	a.x.Record.Tried(b.Name, false)
+}
 
 // Leased implements lease.Taker.
 func (a *attempt) Leased(c *sock.Conn, b *lease.Backend) {
 	a.reused = a.lease.Idle()
 	a.lease, a.conn, a.backend = nil, c, b
-	a.x.Record.Connect = a.x.Phase()
+	a.x.Record.Connect += a.x.Phase()
 	a.x.Await()
 	if !a.reused {
 		a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPBackOpened)
@@ -87,7 +97,11 @@ const proxyRoom = 107
 func (a *attempt) Unleased(why record.Reason, cause syscall.Errno) {
 	a.lease = nil
 	x := a.x
-	x.Record.Connect = x.Phase()
+	if why == record.QueueTimeout {
+		x.Record.Queue += x.Phase()
+	} else {
+		x.Record.Connect += x.Phase()
+	}
 	if why == record.FDExhausted && a.proxy.Shortage != nil {
 		a.proxy.Shortage.ShortOfDescriptors(cause)
 	}
@@ -97,7 +111,7 @@ func (a *attempt) Unleased(why record.Reason, cause syscall.Errno) {
 // send puts the request on its way.
 func (a *attempt) send(c *sock.Conn, b *lease.Backend) {
 	a.conn, a.backend = c, b
-	a.tries++
+	a.sent = a.x.Loop().Now()
 	if a.reused {
 		a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPBackReused)
 	}
@@ -121,6 +135,7 @@ var noHost = []byte{}
 
 // Informed implements exchange.Attempt.
 func (a *attempt) Informed() {
+	a.informed = true
 	a.x.Inform()
 	a.x.Response.Reset()
 }
@@ -128,13 +143,32 @@ func (a *attempt) Informed() {
 // Answered implements exchange.Attempt.
 func (a *attempt) Answered() {
 	x := a.x
-	x.Record.FirstByte = x.Phase()
-	x.Record.UpstreamStatus = int16(x.Response.Status)
+	status := x.Response.Status
+	x.Record.FirstByte += x.Phase()
+	x.Record.UpstreamStatus = int16(status)
+	a.judge(status)
+	if a.better(status) {
+		return
+	}
+	a.proxy.stick(x, a.backend)
 	if x.Switching || x.Bodiless || x.ResponseBody == 0 {
 		x.Answer(nil)
 		return
 	}
 	x.Answer(a.back.Source())
+}
+
+// judge tells what an answer says of its server.
+func (a *attempt) judge(status int) {
+	switch {
+	case status >= 502 && status <= 504:
+		a.proxy.Upstream.Failed(a.backend, record.AnswerUnfit)
+	default:
+		a.backend.Succeeded()
+	}
+	if a.proxy.Upstream.Timed() {
+		a.backend.Observe(a.x.Loop().Now() - a.sent)
+	}
 }
 
 // Failed implements exchange.Attempt.
@@ -144,30 +178,38 @@ func (a *attempt) Failed(err *record.Error) {
 		x.Fail(err.Kind, err.Detail, err.Cause)
 		return
 	}
-	again := err.Retry == record.RetryIfReused && a.reused && !a.retried && a.resendable()
-	if !again {
-		a.backend.Fail()
-		a.quit(err.Kind, err.Detail, err.Cause)
+	unsent := err.Retry == record.RetryYes && !a.retried && x.Replayable()
+	stale := err.Retry == record.RetryIfReused && a.reused && !a.retried && a.resendable()
+	if unsent || stale {
+		a.afresh()
 		return
 	}
-	x.RecallBody()
-	a.drop()
-	a.retried = true
-	a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPReuseRetries)
-	a.dial()
+	a.proxy.Upstream.Failed(a.backend, err.Kind)
+	if err.Retry == record.RetryIfReused && a.again(err.Kind) {
+		return
+	}
+	a.quit(err.Kind, err.Detail, err.Cause)
 }
 
-// resendable reports whether the request may be sent once more although a server may have seen it: its method says that
-// twice is as good as once (RFC 9110, section 9.2.2), and its body is still complete.
-func (a *attempt) resendable() bool {
-	if !a.x.Replayable() {
+// Overdue implements exchange.Hopeful.
+func (a *attempt) Overdue(x *exchange.Exchange) bool {
+	if a.backend == nil {
 		return false
 	}
-	switch string(a.x.Request.Bytes(a.x.Request.Method)) {
-	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
-		return true
+	a.proxy.Upstream.Failed(a.backend, record.AnswerTimeout)
+	x.Record.FirstByte += x.Phase()
+	return a.again(record.AnswerTimeout)
+}
+
+// markedDown ends the wait for a server that a check has found dead.
+func (a *attempt) markedDown() {
+	if a.x.Answered() || a.back == nil || a.x.State() != exchange.Working {
+		return
 	}
-	return false
+	a.x.Record.FirstByte += a.x.Phase()
+	if !a.again(record.MarkedDown) {
+		a.quit(record.MarkedDown, "", nil)
+	}
 }
 
 // Delivered implements exchange.Serving.
@@ -189,6 +231,9 @@ func (a *attempt) Delivered(*exchange.Exchange) {
 // Cancel implements exchange.Serving.
 func (a *attempt) Cancel(*exchange.Exchange) {
 	if a.lease != nil {
+		if a.lease.Waiting() {
+			a.x.Record.Queue += a.x.Phase()
+		}
 		a.lease.Cancel()
 		a.lease = nil
 	}
@@ -228,9 +273,13 @@ func (a *attempt) drop() {
 }
 
 func (a *attempt) free() {
-	attempts := &a.proxy.Origins.attempts
-	a.proxy, a.x = nil, nil
-	attempts.Put(a)
+	o := a.proxy.Origins
+	if a.budgeted {
+		a.proxy.Retry.Budget.Done()
+	}
+	o.live.Leave(a)
+	a.proxy, a.x, a.failed = nil, nil, nil
+	o.attempts.Put(a)
 }
 
 // Panicked implements loop.Victim.

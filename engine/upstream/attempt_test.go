@@ -97,7 +97,7 @@ func TestTheOneRetry(t *testing.T) {
 				assert.Equal(t, r.next, dials)
 				got := r.over(c.err.Kind, 502)
 				assert.Equal(t, got.Attempts, 1)
-				assert.Equal(t, r.proxy.Upstream.Set.Backends()[0].Failures(), uint64(1))
+				assert.Equal(t, r.proxy.Upstream.Set().Backends()[0].Failures(), uint64(1))
 				r.home()
 				return
 			}
@@ -147,11 +147,11 @@ func TestServersThatCannotBeReached(t *testing.T) {
 	assert.Equal(t, []any{got.Errno, got.Attempts}, []any{syscall.ECONNREFUSED, uint8(1)})
 	assert.Equal(t, r.shortage, nil)
 
-	r.proxy.Upstream.Set.Backends()[0].SetDown(true)
+	r.proxy.Upstream.Set().Backends()[0].SetDown(true)
 	r.ask("GET", "")
 	got = r.over(record.NoServer, 503)
 	assert.Equal(t, []any{got.Server, got.Errno}, []any{"", syscall.Errno(0)})
-	r.proxy.Upstream.Set.Backends()[0].SetDown(false)
+	r.proxy.Upstream.Set().Backends()[0].SetDown(false)
 
 	r.dialing = syscall.EMFILE
 	r.ask("GET", "")

@@ -4,9 +4,9 @@
 // answer over; and which is the only place that decides to try again:
 //
 //	pick ─► idle connection ─┬─► Begin ─► head ─► answer ─► Finish ─► parked, or closed
-//	    └─► lease (dial) ────┘     │
-//	             ▲                 │ the connection was idle, and dead before a byte of an answer
-//	             └─────────────────┘
+//	    └─► lease (dial) ────┘     │        │
+//	             ▲                 │        │ reset, overdue, marked down; a status that another server may better
+//	             └─────────────────┴────────┘
 package upstream
 
 import (
@@ -24,11 +24,27 @@ type Origins struct {
 	dialer   *lease.Dialer
 	backs    func(*sock.Conn) exchange.Back
 	attempts pool.FreeList[attempt]
+	live     sock.Roster[*attempt]
 }
 
 // NewOrigins returns the maker of attempts on net's loop. backs makes the protocol's side of a connection.
 func NewOrigins(net *sock.Net, dialer *lease.Dialer, backs func(*sock.Conn) exchange.Back) *Origins {
 	return &Origins{net: net, dialer: dialer, backs: backs}
+}
+
+// Abandon ends the wait for answers of b, which is down: what can be tried elsewhere is, the rest fails.
+func (o *Origins) Abandon(b *lease.Backend) {
+	var waiting []*attempt // a try that ends may begin and end others
+	o.live.Each(func(a *attempt) {
+		if a.backend == b {
+			waiting = append(waiting, a)
+		}
+	})
+	for _, a := range waiting {
+		if a.proxy != nil && a.backend == b {
+			a.markedDown()
+		}
+	}
 }
 
 // Shortage is told when descriptors ran out, so that no more clients are accepted for a moment.
@@ -42,13 +58,16 @@ type Proxy struct {
 	Origins  *Origins
 	Upstream *lease.Upstream
 	Connect  time.Duration // for each attempt to connect
-	Shortage Shortage      // may be nil
+	Retry    Retry
+	Sticky   *Sticky  // nil for no cookie
+	Shortage Shortage // may be nil
 }
 
 // Serve implements exchange.Handler.
 func (p *Proxy) Serve(x *exchange.Exchange) {
 	a := p.Origins.attempts.Get()
 	*a = attempt{proxy: p, x: x}
+	p.Origins.live.Join(a)
 	x.Serving = a
 	x.Phase()
 	a.seek()
@@ -56,7 +75,7 @@ func (p *Proxy) Serve(x *exchange.Exchange) {
 
 // key is what a policy that goes by a key gets.
 func (p *Proxy) key(x *exchange.Exchange) uint64 {
-	if !p.Upstream.Set.Policy().Keyed() {
+	if !p.Upstream.Policy().Keyed() {
 		return 0
 	}
 	if value := p.keyValue(x); len(value) > 0 {

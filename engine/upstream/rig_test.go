@@ -78,9 +78,10 @@ func newRig(t *testing.T, change func(u *configs.Upstream)) *rig {
 	if change != nil {
 		change(u)
 	}
-	up, issues := lease.Compile(u, lease.Deps{Config: new(configs.Config), Loops: 1})
+	up, _, issues := lease.Compile(u, lease.Deps{Config: new(configs.Config), Loops: 1})
 	assert.Equal(t, len(issues), 0)
-	r.proxy = &Proxy{Origins: NewOrigins(r.net, r.dialer, r.newBack), Upstream: up, Connect: time.Second, Shortage: r}
+	r.proxy = &Proxy{Origins: NewOrigins(r.net, r.dialer, r.newBack), Upstream: up, Connect: time.Second, Shortage: r,
+		Retry: Retry{Connect: true, Budget: new(Budget)}}
 	patient := exchange.Timeouts{BodyIdle: time.Minute, FirstByte: time.Minute, Idle: time.Minute, WriteIdle: time.Minute, Tunnel: time.Hour}
 	r.route = exchange.Route{Handler: r.proxy, Timeouts: patient}
 	r.service = exchange.Service{Router: r, Recorder: r, Timeouts: patient}
@@ -133,7 +134,7 @@ func (r *rig) over(why record.Reason, status int) record.Exchange {
 	r.records, r.got, r.cut, r.informed = nil, "", false, 0
 	assert.Equal(r.t, r.proxy.Origins.attempts.Live(), 0)
 	assert.Equal(r.t, r.dialer.Pending(), 0)
-	assert.Equal(r.t, r.proxy.Upstream.Set.Backends()[0].InUse(), 0)
+	assert.Equal(r.t, r.proxy.Upstream.Set().Backends()[0].InUse(), 0)
 	r.x.Clear()
 	return got
 }

@@ -26,7 +26,7 @@
 //	ACTOR ends, ACTOR resets     sends FIN, sends RST
 //	ACTOR sees end | reset | close       FIN, RST, or either comes next
 //	ACTOR sees cut | rest        any bytes, and then RST, or either
-//	ACTOR sees page N [close]    an error page of the proxy's own
+//	ACTOR sees page N [later] [close]    an error page of the proxy's own; later if it says Retry-After
 //	ACTOR sees nothing           all is quiet, and the connection open; of an origin: nobody has connected
 //	proxy drains                 it is told to finish; a client that sees its end knows that it has heard
 //	proxy holds N                at most so many buffers and pipes

@@ -168,7 +168,7 @@ func (st *step) nothing(w *world) error {
 
 // pageHead is the head of an error page as text, which is what a client gets that does not ask for something else.
 var pageHead = regexp.MustCompile(`^HTTP/1\.1 (\d\d\d) ([^\r\n]+)\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n` +
-	`Date: [^\r\n]{29}\r\nContent-Length: (\d+)\r\n(Connection: close\r\n)?\r\n`)
+	`(Retry-After: 1\r\n)?Date: [^\r\n]{29}\r\nContent-Length: (\d+)\r\n(Connection: close\r\n)?\r\n`)
 
 // expectPage reads one of the proxy's own pages.
 func (a *actor) expectPage(words []string) error {
@@ -182,10 +182,11 @@ func (a *actor) expectPage(words []string) error {
 			return fmt.Errorf("%w, wanted a page\n%s", err, show(a.buf))
 		}
 	}
-	if head == nil || string(head[1]) != words[0] || (len(head[4]) > 0) != (len(words) > 1) {
+	if head == nil || string(head[1]) != words[0] || (len(head[3]) > 0) != slices.Contains(words, "later") ||
+		(len(head[5]) > 0) != slices.Contains(words, "close") {
 		return fmt.Errorf("wanted page %s, got\n%s", strings.Join(words, " "), show(a.buf))
 	}
-	n, err := strconv.Atoi(string(head[3]))
+	n, err := strconv.Atoi(string(head[4]))
 	if err != nil {
 		return err
 	}

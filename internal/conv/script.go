@@ -154,7 +154,7 @@ func (s *step) check() error {
 	known := map[verb]string{
 		sends: `^$`, receives: `^$`, drips: `^$`, ends: `^$`, resets: `^$`,
 		connects: `^(from [0-9.]+)? ?(narrow)?$`,
-		sees:     `^(end|reset|close|cut|rest|nothing|page \d\d\d( close)?)$`,
+		sees:     `^(end|reset|close|cut|rest|nothing|page \d\d\d( later)?( close)?)$`,
 		drains:   `^$`, holds: `^\d+$`,
 	}[s.verb]
 	if known == "" || isProxy != (s.verb == drains || s.verb == holds) || !regexp.MustCompile(known).MatchString(said) {

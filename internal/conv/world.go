@@ -24,6 +24,7 @@ import (
 	"sluice/configs"
 	"sluice/engine"
 	"sluice/engine/stat"
+	"sluice/engine/upstream"
 )
 
 // world is one engine and those who talk through it.
@@ -117,9 +118,16 @@ func (w *world) lookUp(name string) (string, bool) {
 		return w.servers[word].Addr().String(), true
 	case "forwarded":
 		return w.forwarded(rest), true
+	case "label":
+		address, known := w.lookUp(rest)
+		sticky := upstream.NewSticky(&configs.Sticky{Cookie: "srv", Key: stickyKey})
+		return sticky.Label("app", address), known
 	}
 	return "", false
 }
+
+// stickyKey is the key of all scripts with sticky sessions.
+const stickyKey = "0123456789abcdef"
 
 // forwarded is what the proxy adds to a request of a client on this machine.
 func (w *world) forwarded(host string) string {

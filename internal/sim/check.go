@@ -337,7 +337,7 @@ func (w *World) innocent(r *record.Conn, c *actor) string {
 func (w *World) reachableAfterAll(r *record.Conn) string {
 	limited := false
 	good := true
-	for _, b := range w.rig.base().upstream.Set.Backends() {
+	for _, b := range w.rig.base().upstream.Set().Backends() {
 		limited = limited || b.MaxConnections > 0
 	}
 	for _, s := range w.servers {

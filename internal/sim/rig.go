@@ -97,7 +97,7 @@ func (c *common) compileUpstream(keep configs.Pool) {
 		}
 		from.Servers = append(from.Servers, server)
 	}
-	upstream, issues := lease.Compile(from, lease.Deps{Config: &configs.Config{}, Loops: 1, Seed: w.seed})
+	upstream, _, issues := lease.Compile(from, lease.Deps{Config: &configs.Config{}, Loops: 1, Seed: w.seed})
 	if len(issues) > 0 {
 		w.fault("the upstream does not compile: %v", issues)
 	}

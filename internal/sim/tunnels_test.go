@@ -91,7 +91,7 @@ func (r *relayRig) leftovers(report func(string, int)) {
 	r.common.leftovers(report)
 	report("tunnels", r.relay.Active())
 	report("leases", r.dialer.Pending())
-	for _, b := range r.upstream.Set.Backends() {
+	for _, b := range r.upstream.Set().Backends() {
 		report("connections counted at "+b.Name, int(b.InUse()))
 	}
 	if r.perIP != nil {

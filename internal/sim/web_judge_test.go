@@ -340,7 +340,7 @@ func (w *web) wrongTunnel(a *ask) string {
 // within says why a server could have been reached.
 func (w *web) within(r *record.Exchange) string {
 	limited, good := false, true
-	for _, b := range w.rig.upstream.Set.Backends() {
+	for _, b := range w.rig.upstream.Set().Backends() {
 		limited = limited || b.MaxConnections > 0
 	}
 	for _, s := range w.servers {

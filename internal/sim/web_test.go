@@ -164,7 +164,8 @@ func (r *webRig) timeouts() exchange.Timeouts {
 }
 
 func (r *webRig) compileRoutes() {
-	proxy := &upstream.Proxy{Origins: r.origins, Upstream: r.upstream, Connect: timeoutConnect, Shortage: r}
+	proxy := &upstream.Proxy{Origins: r.origins, Upstream: r.upstream, Connect: timeoutConnect, Shortage: r,
+		Retry: upstream.Retry{Connect: true, Budget: new(upstream.Budget)}}
 	for way := range r.routes {
 		r.routes[way] = &exchange.Route{Names: &record.Names{Listener: "sim"}, Handler: proxy, Timeouts: r.timeouts()}
 	}
@@ -278,7 +279,7 @@ func (r *webRig) leftovers(report func(string, int)) {
 	for _, gauge := range []stat.ID{stat.HTTPIdle, stat.HTTPActive, stat.HTTPBackIdle} {
 		report(gauge.Row().Name, int(r.w.stats.Get(gauge)))
 	}
-	for _, b := range r.upstream.Set.Backends() {
+	for _, b := range r.upstream.Set().Backends() {
 		report("connections counted at "+b.Name, int(b.InUse()))
 	}
 	if r.perIP != nil {

@@ -1,4 +1,4 @@
-package configs
+package tree
 
 // What is wrong is shown the way a compiler shows it: where, what, the line itself with a caret, and what to do.
 //
@@ -13,8 +13,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-
-	"sluice/configs/tree"
 )
 
 // An Issue is one thing wrong with a configuration, ready to print. The zero At means that no place is to blame.
@@ -26,7 +24,7 @@ type Issue struct {
 	Hint    string // what to do about it; "" if the message says it all
 }
 
-// Issues is everything wrong with a configuration, sorted by position. It is the error of Load, Parse and Quick.
+// Issues is everything wrong with a configuration, sorted by position. It is the error of the loader.
 type Issues []Issue
 
 // excerptMax is the number of characters of a source line shown around the caret: JSON may come as one line of megabytes.
@@ -98,8 +96,8 @@ func excerpt(line string, column int) (text, blanks string) {
 	return shown.String(), below.String()
 }
 
-// sort puts the issues of file main first, each file's in order of position, and removes exact repeats.
-func (is Issues) sort(main string) Issues {
+// Sort puts the issues of file main first, each file's in order of position, and removes exact repeats.
+func (is Issues) Sort(main string) Issues {
 	rank := func(i Issue) int {
 		if i.File == main {
 			return 0
@@ -113,38 +111,38 @@ func (is Issues) sort(main string) Issues {
 	return slices.Compact(is)
 }
 
-// A source is a text with a name that issues can point into.
-type source struct {
-	name  string
-	lines []string
+// A Source is a text with a name that issues can point into.
+type Source struct {
+	Name  string
+	Lines []string
 }
 
-// newSource splits text into lines without copying it.
-func newSource(name, text string) *source {
-	return &source{name: name, lines: strings.Split(text, "\n")}
+// NewSource splits text into lines without copying it.
+func NewSource(name, text string) *Source {
+	return &Source{Name: name, Lines: strings.Split(text, "\n")}
 }
 
-// issue returns an issue at a position of s. A nil source, or a position outside of it, gives an issue without a line.
-func (s *source) issue(at Position, message, hint string) Issue {
+// Issue returns an issue at a position of s. A nil source, or a position outside of it, gives an issue without a line.
+func (s *Source) Issue(at Position, message, hint string) Issue {
 	i := Issue{At: at, Message: message, Hint: hint}
 	if s == nil {
 		return i
 	}
-	i.File = s.name
-	if len(s.lines) == 0 {
+	i.File = s.Name
+	if len(s.Lines) == 0 {
 		i.At = Position{} // a text that nobody wrote has no places
 	}
-	if at.Line >= 1 && at.Line <= len(s.lines) {
-		i.Line = strings.TrimSuffix(s.lines[at.Line-1], "\r")
+	if at.Line >= 1 && at.Line <= len(s.Lines) {
+		i.Line = strings.TrimSuffix(s.Lines[at.Line-1], "\r")
 	}
 	return i
 }
 
-// issues returns what is wrong with the text of s itself.
-func (s *source) issues(faults []tree.Fault) Issues {
+// Issues returns what is wrong with the text of s itself.
+func (s *Source) Issues(faults []Fault) Issues {
 	var list Issues
 	for _, f := range faults {
-		list = append(list, s.issue(f.At, f.Message, f.Hint))
+		list = append(list, s.Issue(f.At, f.Message, f.Hint))
 	}
 	return list
 }

@@ -1,4 +1,4 @@
-package configs
+package tree
 
 import (
 	"strings"
@@ -17,13 +17,5 @@ func TestExcerptIsSafeAndShort(t *testing.T) {
 	}
 	if text, blanks = excerpt("ab", 99); text != "ab" || blanks != "  " {
 		t.Errorf("beyond the end: %q %q", text, blanks)
-	}
-}
-
-func TestLogTargets(t *testing.T) {
-	for text, want := range map[string]string{"off": "off", "./off": "./off", "a.log": "./a.log", "/var/log/a": "/var/log/a"} {
-		if got, err := parseLogTarget(scalar{text: text, dir: "."}); err != nil || got != want {
-			t.Errorf("%s: %q %v", text, got, err)
-		}
 	}
 }

@@ -1,0 +1,159 @@
+package lease
+
+// A lease that finds everything at its limit: it waits for its turn, or for another loop to close an idle connection.
+
+import (
+	"sluice/engine/record"
+)
+
+// queue joins the upstream's queue, if there is one with room. It is false if the lease does not wait; otherwise it
+// waits, or has found a place after all.
+func (l *Lease) queue() bool {
+	door := l.ask.From.Door
+	if door == nil {
+		return false
+	}
+	w := door.join(l)
+	if w == nil {
+		return false
+	}
+	l.waiter, l.waited = w, true
+	if door.isFirst(w) && l.tryTurn() {
+		return l.backend != nil
+	}
+	l.set(queued)
+	on := l.dialer.net.Loop
+	on.Start(&l.timer, on.Now()+int64(door.Patience))
+	return true
+}
+
+// tryTurn looks for a place although others may wait. It is true when the wait is over: with a place, or without one
+// because there is no server any more.
+func (l *Lease) tryTurn() bool {
+	b, full := l.ask.From.take(&l.ask, l.dialer.net.Loop.Index(), &l.tried, true)
+	if b == nil && full {
+		return false
+	}
+	l.ask.From.Door.admitted(l.waiter)
+	l.waiter, l.backend = nil, b
+	return true
+}
+
+// turn is called on the lease's loop when the door gives it a turn.
+func (l *Lease) turn() {
+	door, w := l.ask.From.Door, l.waiter
+	if !l.tryTurn() {
+		door.rejoin(w)
+		if !door.isFirst(w) || !l.tryTurn() { // what was free a moment ago may have been seen by nobody else
+			if l.tried.Len() > 0 {
+				door.wake(w) // it may be no use to this one only, who has been there
+			}
+			return
+		}
+	}
+	l.dialer.net.Loop.Cancel(&l.timer)
+	l.set(picking)
+	if l.backend == nil {
+		l.fail()
+		return
+	}
+	l.next()
+}
+
+// unqueue gives up waiting.
+func (l *Lease) unqueue() {
+	if l.waiter != nil {
+		l.ask.From.Door.quit(l.waiter)
+		l.waiter = nil
+	}
+	if l.errand != nil {
+		l.errand.lease, l.errand = nil, nil
+	}
+}
+
+// waitedInVain ends a lease whose turn has not come in time.
+func (l *Lease) waitedInVain() {
+	l.ask.From.Door.timeouts.Add(1)
+	l.unqueue()
+	l.set(picking)
+	l.why, l.cause = record.QueueTimeout, 0
+	l.fail()
+}
+
+// Waited reports whether the lease has waited for its turn.
+func (l *Lease) Waited() bool { return l.waited }
+
+// Waiting reports whether the lease waits for its turn now.
+func (l *Lease) Waiting() bool { return l.state == queued }
+
+// errand is a request to another loop. It outlives a lease that gives up.
+type errand struct{ lease *Lease }
+
+// makeRoom sees to it that a new connection does not exceed its server's limit together with those that are idle: one of
+// these is closed first. It is true when another loop has to do that.
+func (l *Lease) makeRoom() bool {
+	b := l.backend
+	if b.MaxConnections == 0 || b.lots == nil {
+		return false
+	}
+	at := b.crowded(l.dialer.net.Loop.Index())
+	if at == nil {
+		return false
+	}
+	if at.dialer == l.dialer {
+		at.evict()
+		return false
+	}
+	e := &errand{lease: l}
+	home := l.dialer.net.Loop
+	done := func() {
+		if e.lease != nil {
+			e.lease.roomMade()
+		}
+	}
+	if !at.dialer.net.Loop.Post(func() {
+		at.evict()
+		home.Post(done)
+	}) {
+		return false
+	}
+	l.errand = e
+	l.set(clearing)
+	return true
+}
+
+// roomMade goes on to dial.
+func (l *Lease) roomMade() {
+	l.errand = nil
+	l.set(picking)
+	if !l.connect() {
+		l.next()
+	}
+}
+
+// crowded returns a lot whose oldest connection has to go before there is another, its own loop's first; nil if there is
+// room. The caller has taken its place already.
+func (b *Backend) crowded(loop int) *lot {
+	total := int(b.InUse())
+	var at *lot
+	for i := range b.lots {
+		n := int(b.lots[i].kept.Load())
+		total += n
+		if n > 0 && (at == nil || i == loop) {
+			at = &b.lots[i]
+		}
+	}
+	if total <= int(b.MaxConnections) {
+		return nil
+	}
+	return at
+}
+
+// Forsake ends the searches that wait for a connection to b to be made: b is down. They go on to another server.
+func (d *Dialer) Forsake(b *Backend) {
+	d.live.Each(func(l *Lease) {
+		if l.backend == b && l.state == dialing {
+			l.again(record.MarkedDown, 0)
+		}
+	})
+}

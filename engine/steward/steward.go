@@ -1,0 +1,197 @@
+// Package steward looks after the servers of one upstream: who they are, and whether they get traffic.
+//
+//	discover ──┐ who there is                     ┌──► lease.Upstream.Replace   (the set)
+//	health ────┼──► Steward, one goroutine ───────┼──► lease.Backend flags      (down, ejected, draining)
+//	loops ─────┘ failures of real traffic         └──► Hooks: what loops have to do about it
+//
+// It stands beside the loops. What it decides reaches them through atomics and an immutable set; they never wait for it. A
+// server is up or down once, for all loops; each change is logged once, with its cause.
+//
+// A server's causes are independent of each other: a check may find it down while it is ejected, and it is used again when
+// neither holds. See ward.go for what is known about one server, eject.go for ejection, ramp.go for what goes on in time.
+package steward
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"sluice/configs"
+	"sluice/engine/discover"
+	"sluice/engine/health"
+	"sluice/engine/lease"
+	"sluice/engine/record"
+)
+
+// Hooks are what loops have to do when something has happened to a server. They are called by the steward's goroutine.
+type Hooks interface {
+	// Gone says that b is not listed any more: nothing new comes to it, its idle connections are to be closed.
+	Gone(b *lease.Backend)
+	// Dead says that a check has found b dead: who waits for it waits in vain, and its idle connections are worth nothing.
+	Dead(b *lease.Backend)
+}
+
+// suspectsMax is how many failures may wait for the steward's attention. More say nothing new, and are dropped.
+const suspectsMax = 256
+
+// Steward is made by New, works from Start to Close. Its methods may be called from any goroutine.
+type Steward struct {
+	upstream *lease.Upstream
+	config   *configs.Upstream
+	hooks    Hooks
+	log      *slog.Logger
+
+	resolvers []netip.AddrPort
+
+	monitor  *health.Monitor // nil without checks
+	sources  []*source
+	calls    chan func()
+	suspects chan suspect
+	quit     chan struct{}
+	done     chan struct{}
+	closing  sync.Once
+
+	// Of the goroutine alone.
+	fixed   []lease.Spec // what the configuration lists itself
+	wards   map[lease.Endpoint]*ward
+	order   []*ward // as in the set
+	alarm   *time.Timer
+	panics  bool
+	started bool
+}
+
+// suspect is a failure that a loop has seen.
+type suspect struct {
+	backend *lease.Backend
+	why     record.Reason
+	inARow  int
+}
+
+// source is one entry of the configuration that stands for servers to be discovered.
+type source struct {
+	config  *configs.Server
+	watcher *discover.Watcher
+	found   []discover.Found // of the steward's goroutine
+}
+
+// Options are what a steward needs besides its upstream.
+type Options struct {
+	Hooks     Hooks
+	Log       *slog.Logger
+	Resolvers []netip.AddrPort // asked for names of servers; none means those of the system
+}
+
+// New returns the steward of u, which has been compiled from config, with the servers that are known already. The error is
+// that of a check's CA file.
+func New(config *configs.Upstream, u *lease.Upstream, known []lease.Spec, options Options) (*Steward, error) {
+	s := &Steward{
+		upstream: u, config: config, hooks: options.Hooks, log: options.Log.With("upstream", config.Name), fixed: known,
+		resolvers: options.Resolvers,
+		calls:     make(chan func()), suspects: make(chan suspect, suspectsMax),
+		quit: make(chan struct{}), done: make(chan struct{}), wards: make(map[lease.Endpoint]*ward),
+	}
+	for i := range config.Servers {
+		if c := &config.Servers[i]; c.Discover != "" {
+			s.sources = append(s.sources, &source{config: c})
+		}
+	}
+	if config.Check != nil {
+		var err error
+		s.monitor, err = health.New(config.Check, health.Options{
+			ProxyProtocol: config.ProxyProtocol,
+			Report:        func(e health.Event) { s.call(func() { s.checked(e) }) },
+			Trouble: func(err error) {
+				s.log.Warn("a check could not be made, and says nothing about its server", "error", err)
+			},
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Start begins the work, and waits until everything that has to be discovered has been, or ctx is done. Servers that are
+// not known by then come later.
+func (s *Steward) Start(ctx context.Context) {
+	s.alarm = time.NewTimer(time.Hour)
+	s.upstream.Suspect = s.suspect
+	go s.run()
+	s.call(s.adopt)
+	for _, from := range s.sources {
+		from.watcher = discover.New(discoverSpec(from.config), discover.Options{
+			Resolvers: s.resolvers,
+			Update:    func(found []discover.Found) { s.call(func() { s.found(from, found) }) },
+			Trouble:   func(err error) { s.log.Warn("discovering servers failed; what is known is kept", "error", err) },
+			Recovered: func() { s.log.Info("discovering servers works again", "from", discoverSpec(from.config).String()) },
+		})
+	}
+	for _, from := range s.sources {
+		if err := from.watcher.First(ctx); err != nil {
+			s.log.Warn("starting without servers that could not be discovered in time", "error", err)
+		}
+	}
+	s.call(func() { s.started = true })
+}
+
+// Close ends the work and waits until it has ended. Servers stay as they are.
+func (s *Steward) Close() {
+	s.closing.Do(func() {
+		close(s.quit)
+		for _, from := range s.sources {
+			if from.watcher != nil {
+				from.watcher.Close()
+			}
+		}
+		if s.monitor != nil {
+			s.monitor.Close()
+		}
+		if s.alarm != nil {
+			<-s.done
+		}
+	})
+}
+
+// run is the goroutine.
+func (s *Steward) run() {
+	defer close(s.done)
+	defer s.alarm.Stop()
+	for {
+		select {
+		case fn := <-s.calls:
+			fn()
+		case sus := <-s.suspects:
+			s.consider(sus)
+		case <-s.alarm.C:
+			s.tick(time.Now())
+		case <-s.quit:
+			return
+		}
+	}
+}
+
+// call has fn run by the goroutine, and waits until it has been. It is false when the steward has ended.
+func (s *Steward) call(fn func()) bool {
+	over := make(chan struct{})
+	select {
+	case s.calls <- func() { defer close(over); fn() }:
+	case <-s.quit:
+		return false
+	}
+	select {
+	case <-over:
+		return true
+	case <-s.done:
+		return false
+	}
+}
+
+// suspect implements lease.Upstream.Suspect: it is called by loops, and waits for nobody.
+func (s *Steward) suspect(b *lease.Backend, why record.Reason, inARow int) {
+	select {
+	case s.suspects <- suspect{b, why, inARow}:
+	default:
+	}
+}

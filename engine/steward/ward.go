@@ -1,0 +1,194 @@
+package steward
+
+// What is known about each server, and how the list of them changes.
+
+import (
+	"fmt"
+	"time"
+
+	"sluice/configs"
+	"sluice/engine/discover"
+	"sluice/engine/health"
+	"sluice/engine/lease"
+)
+
+// ward is one server.
+type ward struct {
+	backend   *lease.Backend
+	spec      lease.Spec
+	since     time.Time // of its state
+	cause     string    // of a state other than up
+	ejections uint64    // since the first
+	streak    int       // ejections that followed each other closely
+	until     time.Time // the end of its ejection; zero while it is not ejected
+	returned  time.Time // when the last one ended
+	ramped    time.Time // when its slow start began; zero while it has none
+	weight    int       // set at run time, or unset
+	drained   bool      // told to drain
+}
+
+// unset says that a weight is the one of the list.
+const unset = -1
+
+func (w *ward) state() lease.State { return w.backend.State() }
+
+// id is the server's name for the checks.
+func (w *ward) id() health.ID {
+	if w.spec.Addr.Path != "" {
+		return health.ID{Network: "unix", Address: w.spec.Addr.Path}
+	}
+	return health.ID{Network: "tcp", Address: w.spec.Addr.String()}
+}
+
+// adopt takes over the servers that the upstream was compiled with.
+func (s *Steward) adopt() { s.relist() }
+
+// found takes over what a source has found.
+func (s *Steward) found(from *source, list []discover.Found) {
+	from.found = list
+	s.relist()
+}
+
+// relist makes the set anew from everything that lists servers.
+func (s *Steward) relist() {
+	specs := append([]lease.Spec(nil), s.fixed...)
+	for _, from := range s.sources {
+		for _, f := range from.found {
+			specs = append(specs, from.spec(f))
+		}
+	}
+	for i := range specs {
+		if w := s.wards[specs[i].Addr]; w != nil && w.weight != unset {
+			specs[i].Weight = w.weight
+		}
+	}
+	_, removed := s.upstream.Replace(specs)
+	now := time.Now()
+	before := s.wards
+	s.wards, s.order = make(map[lease.Endpoint]*ward, len(specs)), s.order[:0]
+	for _, m := range s.upstream.Set().Members() {
+		spec := lease.Spec{Name: m.Name, Addr: m.Addr, Weight: m.Weight, Backup: m.Backup, MaxConnections: int(m.MaxConnections)}
+		w := before[m.Addr]
+		if w == nil {
+			w = &ward{since: now, weight: unset}
+			s.welcome(w, m.Backend, now)
+		}
+		w.backend, w.spec = m.Backend, spec
+		s.wards[m.Addr] = w
+		s.order = append(s.order, w)
+	}
+	for _, b := range removed {
+		if s.wards[b.Addr] == nil {
+			s.log.Info("server is gone", "server", b.Name, "in_use", b.InUse())
+		}
+		s.hooks.Gone(b)
+	}
+	s.watch()
+	s.judge()
+	s.plan(now)
+}
+
+// welcome begins with a server that has not been listed before.
+func (s *Steward) welcome(w *ward, b *lease.Backend, now time.Time) {
+	b.SetDown(false) // it may have been here before, in another condition
+	b.SetEjected(false)
+	b.SetDraining(false)
+	if !s.started {
+		return // those of the beginning share the load from the first moment
+	}
+	s.log.Info("server is new", "server", b.Name)
+	w.backend = b
+	s.ramp(w, now)
+}
+
+// watch tells the checks whom to look at.
+func (s *Steward) watch() {
+	if s.monitor == nil {
+		return
+	}
+	targets := make([]health.Target, 0, len(s.order))
+	for _, w := range s.order {
+		if w.spec.Weight == 0 {
+			continue
+		}
+		id := w.id()
+		targets = append(targets, health.Target{Name: w.spec.Name, Network: id.Network, Address: id.Address, Down: w.backend.Down()})
+	}
+	s.monitor.Watch(targets)
+}
+
+// checked takes over a verdict of the checks.
+func (s *Steward) checked(e health.Event) {
+	w := s.byID(e.ID)
+	if w == nil || w.backend.Down() == !e.Up {
+		return
+	}
+	now := time.Now()
+	w.backend.SetDown(!e.Up)
+	if e.Up {
+		w.backend.Forget()
+		s.log.Info("server is up", "server", w.spec.Name, "cause", "check: "+e.Cause, "after", e.After, "down_for", now.Sub(w.since).Round(time.Millisecond))
+		s.ramp(w, now)
+	} else {
+		s.log.Warn("server is down", "server", w.spec.Name, "cause", "check: "+e.Cause, "after", e.After)
+	}
+	s.turned(w, "check: "+e.Cause, now)
+	if !e.Up {
+		s.hooks.Dead(w.backend)
+	}
+}
+
+// turned notes a change of state, and has everybody know.
+func (s *Steward) turned(w *ward, cause string, now time.Time) {
+	w.since, w.cause = now, ""
+	if w.state() != lease.Up {
+		w.cause = cause
+	}
+	s.judge()
+	s.plan(now)
+}
+
+// judge finds out whether there are enough servers, and tells those who wait for one.
+func (s *Steward) judge() {
+	usable, total, panics := s.upstream.Set().Judge()
+	if panics != s.panics {
+		s.panics = panics
+		if panics {
+			s.log.Warn("too few servers are usable: all of them are used, whatever is known about them", "usable", usable, "servers", total)
+		} else {
+			s.log.Info("enough servers are usable again", "usable", usable, "servers", total)
+		}
+	}
+	if s.upstream.Door != nil {
+		s.upstream.Door.Kick()
+	}
+}
+
+func (s *Steward) byID(id health.ID) *ward {
+	for _, w := range s.order {
+		if w.id() == id {
+			return w
+		}
+	}
+	return nil
+}
+
+// spec makes a server of what a source has found.
+func (from *source) spec(f discover.Found) lease.Spec {
+	c := f.Server(*from.config)
+	spec := lease.Spec{Name: f.String(), Weight: c.Weight, Backup: c.Backup, MaxConnections: c.MaxConnections}
+	if f.Path != "" {
+		spec.Addr.Path = f.Path
+	} else {
+		spec.Addr.Addr = f.Addr
+	}
+	if f.Name != "" {
+		spec.Name = fmt.Sprintf("%s:%d (%s)", f.Name, f.Addr.Port(), f.Addr.Addr())
+	}
+	return spec
+}
+
+// discoverSpec is what a source is to follow.
+func discoverSpec(c *configs.Server) discover.Spec {
+	return discover.Spec{Kind: c.Discover, Name: c.Address.Host, Port: c.Address.Port, Path: c.Address.Path}
+}

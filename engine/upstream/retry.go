@@ -1,0 +1,107 @@
+package upstream
+
+// When a request is tried again, and where. One function decides (again); whatever has gone wrong comes to it as a cause.
+// Nothing is tried again once a byte of an answer has left for the client.
+//
+//	cause         what it means                                       safe for
+//	connect       no connection: nothing was sent                     every request, on the way in lease
+//	unsent        a connection that took nothing of the request       every request
+//	stale         an idle connection that was dead already            idempotent requests, once, on a new connection
+//	reset         the connection ended before the answer began        idempotent requests
+//	timeout       no answer within the route's first_byte             idempotent requests
+//	marked_down   a check found the server dead meanwhile             idempotent requests
+//	a status      an answer that another server might better          idempotent requests
+
+import (
+	"slices"
+
+	"sluice/engine/exchange"
+	"sluice/engine/lease"
+	"sluice/engine/record"
+	"sluice/engine/stat"
+)
+
+// Retry is what a route allows.
+type Retry struct {
+	Attempts   int  // after the first
+	Connect    bool // servers that cannot be reached are replaced by others
+	Reset      bool
+	Timeout    bool
+	MarkedDown bool
+	Statuses   []int // of answers that are not passed on while another server may give a better one
+	Percent    int   // of the requests
+	Budget     *Budget
+}
+
+// allows reports whether the route wants another try after why.
+func (r *Retry) allows(why record.Reason) bool {
+	switch why {
+	case record.ServerReset, record.ServerLost, record.AnswerCut:
+		return r.Reset
+	case record.AnswerTimeout:
+		return r.Timeout
+	case record.MarkedDown:
+		return r.MarkedDown
+	}
+	return false
+}
+
+// again tries the request on another server, because of why, if that is allowed, safe, and there is one.
+func (a *attempt) again(why record.Reason) bool {
+	return a.proxy.Retry.allows(why) && a.resendable() && a.elsewhere()
+}
+
+// better tries the request on another server instead of passing this status on.
+func (a *attempt) better(status int) bool {
+	return slices.Contains(a.proxy.Retry.Statuses, status) && a.resendable() && a.elsewhere()
+}
+
+// elsewhere drops the present server for good and looks for another, as far as attempts and budget go.
+func (a *attempt) elsewhere() bool {
+	r, u := &a.proxy.Retry, a.proxy.Upstream
+	if int(a.retries) >= r.Attempts || !u.Spare(a.backend, a.failed) || !a.budgeted && !r.Budget.Take(u, a.x.Loop().Now(), r.Percent) {
+		return false
+	}
+	a.retries++
+	a.budgeted = true
+	if a.failed == nil {
+		a.failed = new(lease.Tried)
+	}
+	a.failed.Add(a.backend)
+	a.restart()
+	a.lease = a.proxy.Origins.dialer.Begin(a.ask(true))
+	return true
+}
+
+// afresh tries the request once more on a new connection, to whatever server: the old one cannot have taken it.
+func (a *attempt) afresh() {
+	a.retried = true
+	a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPReuseRetries)
+	a.restart()
+	a.lease = a.proxy.Origins.dialer.Begin(a.ask(false))
+}
+
+// restart gives up the present connection and whatever came over it.
+func (a *attempt) restart() {
+	x := a.x
+	x.RecallBody()
+	a.drop()
+	x.Response.Reset()
+	x.ResponseTrailers.Reset()
+	x.ResponseBody, x.Bodiless, x.Switching, x.Protocol = 0, false, false, exchange.Span{}
+	a.reused = false
+	x.Detour()
+}
+
+// resendable reports whether the request may be sent once more although a server may have seen it: its method says that
+// twice is as good as once (RFC 9110, section 9.2.2), and its body is still complete.
+func (a *attempt) resendable() bool {
+	if a.informed || !a.x.Replayable() {
+		return false
+	}
+	switch string(a.x.Request.Bytes(a.x.Request.Method)) {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return true
+	}
+	return false
+}
