@@ -179,12 +179,14 @@ func (a *attempt) Failed(err *record.Error) {
 		return
 	}
 	unsent := err.Retry == record.RetryYes && !a.retried && x.Replayable()
-	stale := err.Retry == record.RetryIfReused && a.reused && !a.retried && a.resendable()
-	if unsent || stale {
+	stale := err.Retry == record.RetryIfReused && a.reused
+	if unsent || stale && !a.retried && a.resendable() && a.afford() {
 		a.afresh()
 		return
 	}
-	a.proxy.Upstream.Failed(a.backend, err.Kind)
+	if !stale { // else it may have ended before the request came, which is nobody's fault
+		a.proxy.Upstream.Failed(a.backend, err.Kind)
+	}
 	if err.Retry == record.RetryIfReused && a.again(err.Kind) {
 		return
 	}

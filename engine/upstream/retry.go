@@ -58,12 +58,10 @@ func (a *attempt) better(status int) bool {
 
 // elsewhere drops the present server for good and looks for another, as far as attempts and budget go.
 func (a *attempt) elsewhere() bool {
-	r, u := &a.proxy.Retry, a.proxy.Upstream
-	if int(a.retries) >= r.Attempts || !u.Spare(a.backend, a.failed) || !a.budgeted && !r.Budget.Take(u, a.x.Loop().Now(), r.Percent) {
+	if int(a.retries) >= a.proxy.Retry.Attempts || !a.proxy.Upstream.Spare(a.backend, a.failed) || !a.afford() {
 		return false
 	}
 	a.retries++
-	a.budgeted = true
 	if a.failed == nil {
 		a.failed = new(lease.Tried)
 	}
@@ -71,6 +69,15 @@ func (a *attempt) elsewhere() bool {
 	a.restart()
 	a.lease = a.proxy.Origins.dialer.Begin(a.ask(true))
 	return true
+}
+
+// afford takes a place in the upstream's budget, which the attempt keeps until it is over.
+func (a *attempt) afford() bool {
+	if !a.budgeted {
+		r := &a.proxy.Retry
+		a.budgeted = r.Budget.Take(a.proxy.Upstream, a.x.Loop().Now(), r.Percent)
+	}
+	return a.budgeted
 }
 
 // afresh tries the request once more on a new connection, to whatever server: the old one cannot have taken it.

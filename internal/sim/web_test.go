@@ -165,7 +165,7 @@ func (r *webRig) timeouts() exchange.Timeouts {
 
 func (r *webRig) compileRoutes() {
 	proxy := &upstream.Proxy{Origins: r.origins, Upstream: r.upstream, Connect: timeoutConnect, Shortage: r,
-		Retry: upstream.Retry{Connect: true, Budget: new(upstream.Budget)}}
+		Retry: upstream.Retry{Connect: true, Percent: 20, Budget: new(upstream.Budget)}}
 	for way := range r.routes {
 		r.routes[way] = &exchange.Route{Names: &record.Names{Listener: "sim"}, Handler: proxy, Timeouts: r.timeouts()}
 	}
