@@ -38,6 +38,7 @@ type Upstream struct {
 	seed    uint64
 	now     atomic.Pointer[generation]
 	retired []*Backend // no longer listed, perhaps still in use; of whoever calls Replace
+	before  *Upstream  // of the configuration before, until all servers are known; likewise
 
 	// Sign makes a server's label from its address; nil where nobody asks for servers by label.
 	Sign func(address string) string
@@ -140,18 +141,7 @@ func (u *Upstream) Replace(specs []Spec) (added, removed []*Backend) {
 		}
 		members = append(members, Member{Backend: b, Weight: s.Weight, Backup: s.Backup})
 	}
-	next := &generation{set: NewSet(u.options, members)}
-	next.set.Judge()
-	for i := range u.loops {
-		next.cursors = append(next.cursors, next.set.NewCursor(i, u.seed))
-	}
-	if u.Sign != nil {
-		next.labels = make(map[string]*Backend, len(members))
-		for _, m := range members {
-			next.labels[m.Backend.Label] = m.Backend
-		}
-	}
-	u.now.Store(next)
+	u.now.Store(u.generation(members))
 	for _, b := range before {
 		if slices.ContainsFunc(members, func(m Member) bool { return m.Backend == b }) {
 			continue
@@ -165,6 +155,21 @@ func (u *Upstream) Replace(specs []Spec) (added, removed []*Backend) {
 	return added, removed
 }
 
+// generation makes the set of members, and what loops need with it.
+func (u *Upstream) generation(members []Member) *generation {
+	g := &generation{set: NewSet(u.options, members)}
+	for i := range u.loops {
+		g.cursors = append(g.cursors, g.set.NewCursor(i, u.seed))
+	}
+	if u.Sign != nil {
+		g.labels = make(map[string]*Backend, len(members))
+		for _, m := range members {
+			g.labels[m.Backend.Label] = m.Backend
+		}
+	}
+	return g
+}
+
 // backend finds the server of a spec among those there are, or makes it. A changed limit makes another one that shares
 // what happens to the old.
 func (u *Upstream) backend(s Spec, before []*Backend) (b *Backend, known bool) {
@@ -176,22 +181,46 @@ func (u *Upstream) backend(s Spec, before []*Backend) (b *Backend, known bool) {
 	} else if at = slices.IndexFunc(u.retired, same); at >= 0 {
 		old = u.retired[at]
 		old.SetRemoved(false) // it comes back before it has finished
+	} else if one := u.predecessor(same); one != nil {
+		b = u.newBackend(s)
+		b.Inherit(one)
+		return b, false
 	}
 	if old != nil && int(old.MaxConnections) == s.MaxConnections && old.Name == s.Name {
 		return old, slices.Contains(before, old)
 	}
-	b = &Backend{Name: s.Name, Addr: s.Addr, MaxConnections: int32(s.MaxConnections), upstream: u}
-	if u.Sign != nil {
-		b.Label = u.Sign(s.Addr.String())
-	}
+	b = u.newBackend(s)
 	if old != nil {
 		b.Inherit(old)
+	}
+	return b, false
+}
+
+// predecessor finds a server of the configuration before.
+func (u *Upstream) predecessor(same func(*Backend) bool) *Backend {
+	if u.before == nil {
+		return nil
+	}
+	all := u.before.Set().Backends()
+	if at := slices.IndexFunc(all, same); at >= 0 {
+		return all[at]
+	}
+	return nil
+}
+
+// Settled says that all servers are known by now: the configuration before is not looked at any more.
+func (u *Upstream) Settled() { u.before = nil }
+
+func (u *Upstream) newBackend(s Spec) *Backend {
+	b := &Backend{Name: s.Name, Addr: s.Addr, MaxConnections: int32(s.MaxConnections), upstream: u}
+	if u.Sign != nil {
+		b.Label = u.Sign(s.Addr.String())
 	}
 	b.lots = make([]lot, u.loops)
 	for i := range b.lots {
 		b.lots[i].upstream, b.lots[i].backend = u, b
 	}
-	return b, false
+	return b
 }
 
 // Resolver finds the addresses of a name; *net.Resolver is one.
@@ -208,6 +237,9 @@ type Deps struct {
 	Seed     uint64 // differs between runs, so that instances do not walk in step
 	// Sign makes labels, as Upstream.Sign; nil for an upstream without.
 	Sign func(address string) string
+	// Before is the upstream of the same name in the configuration before: servers of the same address share what happens
+	// to them. It may be nil.
+	Before *Upstream
 }
 
 // resolveTimeout bounds the look-up of one name at start.
@@ -241,7 +273,7 @@ func Compile(from *configs.Upstream, deps Deps) (u *Upstream, specs []Spec, issu
 		Proxy: proxyVersions[from.ProxyProtocol], Key: keySources[from.HashOn], KeyName: from.HashName,
 		MaxIdle: (from.Pool.MaxIdle + deps.Loops - 1) / deps.Loops, Idle: from.Pool.IdleTimeout,
 		options: SetOptions{Policy: policy, Bound: from.HashBound, Panic: from.Eject.Panic},
-		loops:   deps.Loops, seed: deps.Seed, Sign: deps.Sign,
+		loops:   deps.Loops, seed: deps.Seed, Sign: deps.Sign, before: deps.Before,
 	}
 	if u.Proxy != 0 {
 		u.MaxIdle = 0 // the header speaks for one client

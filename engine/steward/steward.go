@@ -56,7 +56,8 @@ type Steward struct {
 	// Of the goroutine alone.
 	fixed   []lease.Spec // what the configuration lists itself
 	wards   map[lease.Endpoint]*ward
-	order   []*ward // as in the set
+	legacy  map[lease.Endpoint]*ward // of the configuration before, until all servers are known
+	order   []*ward                  // as in the set
 	alarm   *time.Timer
 	panics  bool
 	started bool
@@ -81,6 +82,9 @@ type Options struct {
 	Hooks     Hooks
 	Log       *slog.Logger
 	Resolvers []netip.AddrPort // asked for names of servers; none means those of the system
+	// Before is the steward of the same upstream in the configuration before, still at work; nil without one. What it
+	// knows about servers goes on.
+	Before *Steward
 }
 
 // New returns the steward of u, which has been compiled from config, with the servers that are known already. The error is
@@ -96,6 +100,9 @@ func New(config *configs.Upstream, u *lease.Upstream, known []lease.Spec, option
 		if c := &config.Servers[i]; c.Discover != "" {
 			s.sources = append(s.sources, &source{config: c})
 		}
+	}
+	if options.Before != nil {
+		s.legacy = options.Before.handOver()
 	}
 	if config.Check != nil {
 		var err error
@@ -133,7 +140,11 @@ func (s *Steward) Start(ctx context.Context) {
 			s.log.Warn("starting without servers that could not be discovered in time", "error", err)
 		}
 	}
-	s.call(func() { s.started = true })
+	s.call(func() {
+		s.started = true
+		s.legacy = nil
+		s.upstream.Settled()
+	})
 }
 
 // Close ends the work and waits until it has ended. Servers stay as they are.

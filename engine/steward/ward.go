@@ -16,8 +16,9 @@ import (
 type ward struct {
 	backend   *lease.Backend
 	spec      lease.Spec
-	since     time.Time // of its state
-	cause     string    // of a state other than up
+	stood     lease.State // at the last look
+	since     time.Time   // of that state
+	causes    [lease.Removed + 1]string
 	ejections uint64    // since the first
 	streak    int       // ejections that followed each other closely
 	until     time.Time // the end of its ejection; zero while it is not ejected
@@ -32,12 +33,27 @@ const unset = -1
 
 func (w *ward) state() lease.State { return w.backend.State() }
 
+// cause is what its state came from; "" for up.
+func (w *ward) cause() string { return w.causes[w.state()] }
+
 // id is the server's name for the checks.
 func (w *ward) id() health.ID {
 	if w.spec.Addr.Path != "" {
 		return health.ID{Network: "unix", Address: w.spec.Addr.Path}
 	}
 	return health.ID{Network: "tcp", Address: w.spec.Addr.String()}
+}
+
+// handOver copies what is known about all servers, for a successor.
+func (s *Steward) handOver() map[lease.Endpoint]*ward {
+	copies := make(map[lease.Endpoint]*ward)
+	s.call(func() {
+		for at, w := range s.wards {
+			one := *w
+			copies[at] = &one
+		}
+	})
+	return copies
 }
 
 // adopt takes over the servers that the upstream was compiled with.
@@ -51,32 +67,21 @@ func (s *Steward) found(from *source, list []discover.Found) {
 
 // relist makes the set anew from everything that lists servers.
 func (s *Steward) relist() {
-	specs := append([]lease.Spec(nil), s.fixed...)
-	for _, from := range s.sources {
-		for _, f := range from.found {
-			specs = append(specs, from.spec(f))
-		}
-	}
-	for i := range specs {
-		if w := s.wards[specs[i].Addr]; w != nil && w.weight != unset {
-			specs[i].Weight = w.weight
-		}
-	}
-	_, removed := s.upstream.Replace(specs)
+	_, removed := s.upstream.Replace(s.specs())
 	now := time.Now()
-	before := s.wards
-	s.wards, s.order = make(map[lease.Endpoint]*ward, len(specs)), s.order[:0]
+	wards, order := make(map[lease.Endpoint]*ward), make([]*ward, 0, len(s.order))
 	for _, m := range s.upstream.Set().Members() {
-		spec := lease.Spec{Name: m.Name, Addr: m.Addr, Weight: m.Weight, Backup: m.Backup, MaxConnections: int(m.MaxConnections)}
-		w := before[m.Addr]
+		w := s.known(m.Addr)
 		if w == nil {
 			w = &ward{since: now, weight: unset}
 			s.welcome(w, m.Backend, now)
 		}
-		w.backend, w.spec = m.Backend, spec
-		s.wards[m.Addr] = w
-		s.order = append(s.order, w)
+		w.backend = m.Backend
+		w.spec = lease.Spec{Name: m.Name, Addr: m.Addr, Weight: m.Weight, Backup: m.Backup, MaxConnections: int(m.MaxConnections)}
+		wards[m.Addr] = w
+		order = append(order, w)
 	}
+	s.wards, s.order = wards, order
 	for _, b := range removed {
 		if s.wards[b.Addr] == nil {
 			s.log.Info("server is gone", "server", b.Name, "in_use", b.InUse())
@@ -86,6 +91,30 @@ func (s *Steward) relist() {
 	s.watch()
 	s.judge()
 	s.plan(now)
+}
+
+// specs is everything that is listed, with the weights that were set at run time.
+func (s *Steward) specs() []lease.Spec {
+	specs := append([]lease.Spec(nil), s.fixed...)
+	for _, from := range s.sources {
+		for _, f := range from.found {
+			specs = append(specs, from.spec(f))
+		}
+	}
+	for i := range specs {
+		if w := s.known(specs[i].Addr); w != nil && w.weight != unset {
+			specs[i].Weight = w.weight
+		}
+	}
+	return specs
+}
+
+// known is what is known about the server of an address; nil for nothing.
+func (s *Steward) known(at lease.Endpoint) *ward {
+	if w := s.wards[at]; w != nil {
+		return w
+	}
+	return s.legacy[at]
 }
 
 // welcome begins with a server that has not been listed before.
@@ -130,19 +159,20 @@ func (s *Steward) checked(e health.Event) {
 		s.log.Info("server is up", "server", w.spec.Name, "cause", "check: "+e.Cause, "after", e.After, "down_for", now.Sub(w.since).Round(time.Millisecond))
 		s.ramp(w, now)
 	} else {
-		s.log.Warn("server is down", "server", w.spec.Name, "cause", "check: "+e.Cause, "after", e.After)
+		w.causes[lease.Down] = "check: " + e.Cause
+		s.log.Warn("server is down", "server", w.spec.Name, "cause", w.cause(), "after", e.After)
 	}
-	s.turned(w, "check: "+e.Cause, now)
+	s.turned(w, now)
 	if !e.Up {
 		s.hooks.Dead(w.backend)
 	}
 }
 
-// turned notes a change of state, and has everybody know.
-func (s *Steward) turned(w *ward, cause string, now time.Time) {
-	w.since, w.cause = now, ""
-	if w.state() != lease.Up {
-		w.cause = cause
+// turned notes that something which keeps a server from being used has come or gone, and has everybody know. Its state
+// changes only if nothing worse holds.
+func (s *Steward) turned(w *ward, now time.Time) {
+	if state := w.state(); state != w.stood {
+		w.stood, w.since = state, now
 	}
 	s.judge()
 	s.plan(now)
