@@ -42,6 +42,20 @@ func zombie(pid int) bool {
 	return err != nil || memory == 0
 }
 
+// TestSignalAndLastWords: a program can be told something and heard while it runs.
+func TestSignalAndLastWords(t *testing.T) {
+	p, err := Start(Spec{Argv: []string{"sh", "-c", "trap 'echo heard >&2' HUP; echo ready; while :; do sleep 0.01; done"}, CPU: -1}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop()
+	if _, err := bufio.NewReader(p.Out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	p.Signal(syscall.SIGHUP)
+	assert.Eventually(t, func() bool { return p.LastWords() == "heard" })
+}
+
 func TestErrCarriesTheMessage(t *testing.T) {
 	p, err := Start(Spec{Argv: []string{"sh", "-c", "echo broken config >&2; exit 3"}, CPU: -1}, false)
 	if err != nil {

@@ -157,7 +157,7 @@ func TestWhoIsNotEjected(t *testing.T) {
 			3, 100, func(r *rig) { r.check(server(2), false, "timeout") }, nil, "ejected down up"},
 		"the last that does not drain": {
 			3, 100, func(r *rig) { assert.NoError(r.T, r.s.SetDraining(server(2), true)) }, nil, "ejected draining up"},
-		"a server without weight is no help": {2, 100, nil, func(c *configs.Upstream) { c.Servers[1].Weight = 0 }, "up up"},
+		"a server without weight is no help, and may go": {2, 100, nil, func(c *configs.Upstream) { c.Servers[1].Weight = 0 }, "up ejected"},
 		"backups have their own": {
 			5, 50, nil, func(c *configs.Upstream) { c.Servers[3].Backup, c.Servers[4].Backup = true, true }, "ejected up up ejected up"},
 		"off": {4, 100, nil, func(c *configs.Upstream) { c.Eject.Errors = 0 }, "up up up up"},

@@ -92,16 +92,15 @@ func (p *proxy) suffers(h havoc, o *child) window {
 	}
 	h.undoes(o)
 	back := time.Now()
-	p.waits(func() bool { return p.server(o.address).State == "up" })
-	p.t.Logf("%-7s %s: known after %v, back after %v", h.name, o.name, lost.to.Sub(lost.from).Round(time.Millisecond),
-		time.Since(back).Round(time.Millisecond))
+	p.waits(p.isCalm)
 	if h.brief {
 		lost.to = time.Now()
-		p.waits(p.isCalm)
+		p.t.Logf("%s %s: calm after %v", h.name, o.name, lost.to.Sub(lost.from).Round(time.Millisecond))
 	} else {
+		p.t.Logf("%s %s: known after %v, calm %v after it was back", h.name, o.name,
+			lost.to.Sub(lost.from).Round(time.Millisecond), time.Since(back).Round(time.Millisecond))
 		assert.Equal(p.t, p.turned(o, "down"), downs+1)
 	}
-	p.waits(p.isCalm)
 	assert.Equal(p.t, p.turned(o, "up")-ups, p.turned(o, "down")-downs)
 	return lost
 }
