@@ -44,7 +44,7 @@ type Harness struct {
 // contestant is a proxy as it takes part in a scenario.
 type contestant struct {
 	proxy   *rivals.Proxy
-	balance string
+	variant scenarios.Variant
 	series  *report.Series
 }
 
@@ -85,12 +85,12 @@ func (h *Harness) contestants(sc *scenarios.Scenario, section *report.Section) [
 		if !p.Measured(settings) {
 			continue
 		}
-		balances := sc.Balances[p.Name]
-		if len(balances) == 0 {
-			balances = []string{""}
+		variants := sc.Variants[p.Name]
+		if len(variants) == 0 {
+			variants = []scenarios.Variant{{}}
 		}
-		for _, balance := range balances {
-			all = append(all, contestant{proxy: p, balance: balance})
+		for _, v := range variants {
+			all = append(all, contestant{proxy: p, variant: v})
 		}
 	}
 	if section == nil {
@@ -99,7 +99,9 @@ func (h *Harness) contestants(sc *scenarios.Scenario, section *report.Section) [
 	section.Series = make([]report.Series, len(all))
 	for i, c := range all {
 		all[i].series = &section.Series[i]
-		section.Series[i] = report.Series{Proxy: c.proxy.Name, Setting: c.proxy.Setting, Balance: c.balance, Version: c.proxy.Version}
+		section.Series[i] = report.Series{
+			Proxy: c.proxy.Name, Setting: c.proxy.Setting, Balance: c.variant.Balance, Variant: c.variant.Name, Version: c.proxy.Version,
+		}
 	}
 	return all
 }

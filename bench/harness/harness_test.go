@@ -43,7 +43,8 @@ func TestContestants(t *testing.T) {
 	for name, want := range map[string]string{
 		"http-many": "sluice, nginx, haproxy",
 		"http-10m":  "sluice, nginx, nginx tuned, haproxy, haproxy tuned",
-		"http-slow": "sluice p2c, sluice round_robin, sluice least_conn, sluice least_time, nginx least_conn, haproxy leastconn",
+		"http-slow": "sluice p2c, sluice p2c healthy, sluice least_conn, sluice least_time, sluice round_robin, nginx least_conn, haproxy leastconn",
+		"http-kill": "sluice, sluice checked, nginx, nginx tuned, haproxy, haproxy tuned",
 	} {
 		sc, _ := scenarios.ByName(name)
 		section := report.Section{}
@@ -59,6 +60,21 @@ func TestContestants(t *testing.T) {
 	h.Quick = true
 	if sc, _ := scenarios.ByName("http-10m"); len(h.contestants(&sc, nil)) != 3 {
 		t.Error("a quick run is not of the default setting alone")
+	}
+}
+
+// TestBehaviours: a row may have other origins than its scenario.
+func TestBehaviours(t *testing.T) {
+	sc, _ := scenarios.ByName("http-slow")
+	for _, c := range everybody(t).contestants(&sc, nil) {
+		r := run{sc: &sc, contestant: c}
+		want := len(sc.Behaviours)
+		if c.variant.Name == "healthy" {
+			want = 1
+		}
+		if got := r.behaviours(); len(got) != want || got[0] != sc.Behaviours[0] {
+			t.Errorf("%s %s: origins %+v", c.proxy.Name, c.variant.Row(), got)
+		}
 	}
 }
 

@@ -61,7 +61,7 @@ func (h *Harness) refusal(ctx context.Context, r run) (string, error) {
 
 // reloads tries whether a reload makes the proxy serve one more address.
 func (h *Harness) reloads(ctx context.Context, r run) (refusal string, err error) {
-	stubs, err := h.startOrigins(ctx, r.sc)
+	stubs, err := h.startOrigins(ctx, r)
 	if err != nil {
 		return "", err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/bench/load"
+	"sluice/bench/origin"
 	"sluice/bench/report"
 	"sluice/bench/rivals"
 	"sluice/bench/scenarios"
@@ -19,6 +20,14 @@ type run struct {
 	sc     *scenarios.Scenario
 	timing scenarios.Timing
 	dir    string // its own, removed afterwards
+}
+
+// behaviours are those of the origins behind this contestant.
+func (r *run) behaviours() []origin.Behaviour {
+	if len(r.variant.Behaviours) > 0 {
+		return r.variant.Behaviours
+	}
+	return r.sc.Behaviours
 }
 
 // inDirectory calls do with a directory that is removed afterwards.
@@ -58,7 +67,7 @@ func (h *Harness) round(ctx context.Context, r run) (got report.Round) {
 // measure starts the processes, lets the generator work and ends them. A result may
 // come with an error.
 func (h *Harness) measure(ctx context.Context, r run, got *report.Round) error {
-	stubs, err := h.startOrigins(ctx, r.sc)
+	stubs, err := h.startOrigins(ctx, r)
 	if err != nil {
 		return fmt.Errorf("origin: %w", err)
 	}
@@ -94,7 +103,7 @@ func (h *Harness) plan(r run, origins []string) (rivals.Plan, error) {
 	}
 	plan := rivals.Plan{
 		Dir: r.dir, Protocol: r.sc.Protocol, Listen: fmt.Sprintf("127.0.0.1:%d", port), Origins: origins,
-		Balance: r.balance, Upgrade: r.sc.Load.Protocol == load.WebSocket,
+		Balance: r.variant.Balance, Check: r.variant.Check, Upgrade: r.sc.Load.Protocol == load.WebSocket,
 		Failover: r.sc.Fault == scenarios.Kill, Reload: r.sc.Fault == scenarios.Reload,
 	}
 	if r.sc.Protocol == rivals.TLS {

@@ -70,14 +70,14 @@ type stub struct {
 	opt origin.Options
 }
 
-// startOrigins starts what the scenario wants.
-func (h *Harness) startOrigins(ctx context.Context, sc *scenarios.Scenario) (*stubs, error) {
-	s := &stubs{}
+// startOrigins starts what the run wants.
+func (h *Harness) startOrigins(ctx context.Context, r run) (*stubs, error) {
+	s, sc, behaviours := &stubs{}, r.sc, r.behaviours()
 	opt := origin.Options{Forwarded: sc.Protocol != rivals.TCP, Polite: sc.Load.Mode == load.Open}
 	for i := range sc.Origins {
 		opt.Addresses = append(opt.Addresses, fmt.Sprintf("127.0.2.%d", i+1))
-		if n := len(sc.Behaviours); n > 0 {
-			opt.Behaviours = append(opt.Behaviours, sc.Behaviours[i%n])
+		if n := len(behaviours); n > 0 {
+			opt.Behaviours = append(opt.Behaviours, behaviours[i%n])
 		}
 	}
 	if h.Origin != "" && sc.Origins == 1 {

@@ -139,7 +139,10 @@ func (p *page) missing(r *Report) {
 	p.line("")
 }
 
-// find returns a series in its default setting; one that was not asked for is an
+// notAsked is why a row is missing that no run has made.
+const notAsked = "not measured in this run"
+
+// find returns a series in its default setting, the first if there are several; one that was not asked for is an
 // empty series that says so.
 func (s *Section) find(proxy string) *Series {
 	for i := range s.Series {
@@ -147,5 +150,15 @@ func (s *Section) find(proxy string) *Series {
 			return &s.Series[i]
 		}
 	}
-	return &Series{Proxy: proxy, Missing: "not measured in this run"}
+	return &Series{Proxy: proxy, Missing: notAsked}
+}
+
+// ours returns a row of sluice by its name, the same way.
+func (s *Section) ours(row string) *Series {
+	for i := range s.Series {
+		if one := &s.Series[i]; one.Proxy == rivals.Sluice && one.Setting != rivals.Base && one.row() == row {
+			return one
+		}
+	}
+	return &Series{Proxy: rivals.Sluice, Variant: row, Missing: notAsked}
 }

@@ -52,6 +52,8 @@ type Series struct {
 	Setting string `json:"setting"`
 	// Balance is how the proxy chooses a server, in its own words; empty = by default.
 	Balance string `json:"balance,omitempty"`
+	// Variant tells the row from others of the same proxy and balance; mostly empty.
+	Variant string `json:"variant,omitempty"`
 	Version string `json:"version,omitempty"`
 	// Missing says why there are no rounds; empty if there are.
 	Missing string  `json:"missing,omitempty"`
@@ -100,11 +102,14 @@ func (s *Series) Title() string {
 	if s.Setting != "" && s.Setting != rivals.Default {
 		title += " " + s.Setting
 	}
-	if s.Balance != "" {
-		title += " " + s.Balance
+	if row := s.row(); row != "" {
+		title += " " + row
 	}
 	return title
 }
+
+// row is what tells the series from others of the proxy, as limits name it.
+func (s *Series) row() string { return scenarios.Variant{Balance: s.Balance, Name: s.Variant}.Row() }
 
 // OK reports whether the round's numbers count: something was done, and nothing failed
 // that was not provoked.

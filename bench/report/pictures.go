@@ -38,7 +38,10 @@ func (r *Report) pictures() (all []picture) {
 		switch {
 		case s.Scenario.Fault != "":
 			all = append(all, s.timePicture()...)
-		case s.Scenario.Load.Mode == load.Open || len(s.Scenario.Balances) > 0:
+		case s.Scenario.Load.Mode == load.Open:
+			all = append(all, s.latencyPicture()...)
+		case len(s.Scenario.Variants) > 0:
+			all = append(all, s.balancePicture()...)
 			all = append(all, s.latencyPicture()...)
 		}
 	}

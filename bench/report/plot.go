@@ -18,7 +18,7 @@ import (
 
 // How all pictures look: sans serif, a light ground, pale lines, colours that people
 // with any kind of colour vision can tell apart (after Okabe and Ito). A tuned proxy
-// has bars of a lighter tone, and dashed lines.
+// has bars of a lighter tone, and dashed lines; so have rows that are there to be compared with.
 
 const (
 	titleSize = vg.Length(11)
@@ -35,6 +35,7 @@ var (
 	palette  = map[string]color.RGBA{
 		"sluice": {0x00, 0x72, 0xb2, 0xff}, "sluice p2c": {0x00, 0x72, 0xb2, 0xff}, "sluice base": {0x56, 0xb4, 0xe9, 0xff},
 		"sluice round_robin": {0x56, 0xb4, 0xe9, 0xff}, "sluice least_conn": {0xcc, 0x79, 0xa7, 0xff}, "sluice least_time": {0x55, 0x55, 0x55, 0xff},
+		"sluice p2c healthy": {0x11, 0x11, 0x11, 0xff}, "sluice checked": {0x56, 0xb4, 0xe9, 0xff},
 		"nginx": {0x00, 0x9e, 0x73, 0xff}, "nginx least_conn": {0x00, 0x9e, 0x73, 0xff}, "nginx tuned": {0x8c, 0xd3, 0xbf, 0xff},
 		"haproxy": {0xd5, 0x5e, 0x00, 0xff}, "haproxy leastconn": {0xd5, 0x5e, 0x00, 0xff}, "haproxy tuned": {0xf2, 0xb0, 0x7c, 0xff},
 	}
@@ -55,6 +56,9 @@ func (s *Series) stroke(place int) draw.LineStyle {
 	style := draw.LineStyle{Color: s.colour(place), Width: lineWidth}
 	if s.Setting == rivals.Tuned {
 		style.Color, style.Dashes = palette[s.Proxy], dashes // a pale line is hard to see
+	}
+	if s.Variant != "" {
+		style.Dashes = dashes
 	}
 	return style
 }
@@ -87,6 +91,14 @@ func grid(p *plot.Plot) {
 	g := plotter.NewGrid()
 	g.Vertical.Color, g.Horizontal.Color = pale, pale
 	p.Add(g)
+}
+
+// rule draws a thin dashed line from one corner to the other.
+func rule(p *plot.Plot, from, to plotter.XY) {
+	if line, err := plotter.NewLine(plotter.XYs{from, to}); err == nil {
+		line.LineStyle = draw.LineStyle{Color: ink, Width: vg.Points(0.8), Dashes: markDash}
+		p.Add(line)
+	}
 }
 
 // tiles draws rows of plots whose axes are in line.

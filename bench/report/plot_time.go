@@ -103,10 +103,7 @@ func (l lane) plot(r *Round, all []*Round) *plot.Plot {
 	p.X.Min, p.X.Max, p.X.Tick.Marker = 0, far, countTicks{6}
 	for _, m := range r.Marks {
 		at := m.At.Seconds()
-		if line, err := plotter.NewLine(plotter.XYs{{X: at, Y: p.Y.Min}, {X: at, Y: p.Y.Max}}); err == nil {
-			line.LineStyle = draw.LineStyle{Color: ink, Width: vg.Points(0.8), Dashes: markDash}
-			p.Add(line)
-		}
+		rule(p, plotter.XY{X: at, Y: p.Y.Min}, plotter.XY{X: at, Y: p.Y.Max})
 	}
 	return p
 }

@@ -19,22 +19,30 @@ type comparison struct {
 	ratio        spread // round by round
 }
 
-// comparisons lists all that there are: each metric with each peer. Proxies with
-// origins of their own were not compared with sluice.
+// compare puts a number of one series beside that of another.
+func compare(s *Section, m scenarios.Metric, ours, theirs *Series) comparison {
+	return comparison{s, m, ours, theirs, ours.values(m), theirs.values(m), ratios(ours, theirs, m)}
+}
+
+// comparisons lists all that there are: each metric with each peer. Peers are compared
+// with sluice's first row, a second sluice row by row. Proxies with origins of their own
+// were not compared with sluice.
 func (r *Report) comparisons() (all []comparison) {
 	for i := range r.Sections {
 		s := &r.Sections[i]
-		ours := s.find(rivals.Sluice)
 		if s.Scenario.Origins == 0 {
 			continue
 		}
 		for _, m := range s.Scenario.Metrics {
 			for j := range s.Series {
-				peer := &s.Series[j]
-				if peer == ours || peer.Proxy == rivals.Sluice && peer.Setting != rivals.Base {
-					continue
+				ours, peer := s.find(rivals.Sluice), &s.Series[j]
+				if peer.Proxy == rivals.Sluice {
+					if peer.Setting != rivals.Base {
+						continue
+					}
+					ours = s.ours(peer.row())
 				}
-				all = append(all, comparison{s, m, ours, peer, ours.values(m), peer.values(m), ratios(ours, peer, m)})
+				all = append(all, compare(s, m, ours, peer))
 			}
 		}
 	}
@@ -50,6 +58,7 @@ func (p *page) verdicts(r *Report) {
 		s := &r.Sections[i]
 		for _, m := range s.Scenario.Metrics {
 			p.absolute(s, m)
+			p.besides(s, m)
 			for _, c := range all {
 				if c.section == s && c.metric.Name == m.Name {
 					p.relative(c)
@@ -69,14 +78,34 @@ func (p *page) absolute(s *Section, m scenarios.Metric) {
 	}
 	value := ours.values(m)
 	p.row(s.Name, m.Name+", "+m.Unit, number(value.median, value.n), none, none, none, none,
-		"≤ "+number(limit, 1), judge(value, limit, ours))
+		"≤ "+number(limit.AtMost, 1), judge(value, limit, ours))
+}
+
+// besides writes the rows of a metric whose targets are about two rows of sluice.
+func (p *page) besides(s *Section, m scenarios.Metric) {
+	for _, l := range m.Limits {
+		if l.Row == "" {
+			continue
+		}
+		c := compare(s, m, s.ours(l.Row), s.ours(l.Beside))
+		p.row(s.Name, m.Name+", "+m.Unit, number(c.ours.median, c.ours.n)+" ("+l.Row+")", c.peer.Title(),
+			number(c.theirs.median, c.theirs.n), ratioText(c.ratio), none, timesText(l), judge(c.ratio, l, c.sluice, c.peer))
+	}
+}
+
+// timesText is a target for a ratio.
+func timesText(l scenarios.Limit) string {
+	if l.AtLeast > 0 {
+		return fmt.Sprintf("≥ %.2f ×", l.AtLeast)
+	}
+	return fmt.Sprintf("≤ %.2f ×", l.AtMost)
 }
 
 // relative writes the row of a metric beside a peer.
 func (p *page) relative(c comparison) {
 	target, verdict := none, remarks(c.sluice, c.peer)
 	if limit, found := limitFor(c.metric, c.peer); found {
-		target, verdict = fmt.Sprintf("≤ %.2f ×", limit), judge(c.ratio, limit, c.sluice, c.peer)
+		target, verdict = timesText(limit), judge(c.ratio, limit, c.sluice, c.peer)
 	}
 	p.row(c.section.Name, c.metric.Name+", "+c.metric.Unit, number(c.ours.median, c.ours.n), c.peer.Title(),
 		number(c.theirs.median, c.theirs.n), ratioText(c.ratio), c.standing(), target, verdict)
@@ -84,18 +113,18 @@ func (p *page) relative(c comparison) {
 
 // limitFor finds the target against a proxy in its setting; sluice stands for the
 // absolute one, unless it is there to be compared with.
-func limitFor(m scenarios.Metric, s *Series) (float64, bool) {
+func limitFor(m scenarios.Metric, s *Series) (scenarios.Limit, bool) {
 	for _, l := range m.Limits {
 		if s.Setting != rivals.Base && l.For(s.Proxy, s.Setting) {
-			return l.AtMost, true
+			return l, true
 		}
 	}
-	return 0, false
+	return scenarios.Limit{}, false
 }
 
 // judge says pass or MISS, and what weakens the saying. The first of those involved
-// is sluice: if it had errors, no number is good enough.
-func judge(value spread, limit float64, involved ...*Series) string {
+// is sluice: if it had errors, no number is good enough. A contrast has no verdict.
+func judge(value spread, limit scenarios.Limit, involved ...*Series) string {
 	notes := remarks(involved...)
 	if value.n == 0 {
 		if notes == "" {
@@ -103,9 +132,10 @@ func judge(value spread, limit float64, involved ...*Series) string {
 		}
 		return notes
 	}
-	verdict := "pass"
-	if value.median > limit || !involved[0].faulty() && len(involved[0].errors()) > 0 {
-		verdict = "**MISS**"
+	kept := limit.Keeps(value.median) && (involved[0].faulty() || len(involved[0].errors()) == 0)
+	verdict := map[bool]string{true: "pass", false: "**MISS**"}[kept]
+	if limit.Contrast {
+		verdict = map[bool]string{true: "kept, for contrast", false: "not kept, for contrast"}[kept]
 	}
 	// An absolute value has no ratio to be noisy; its range is in the details.
 	if len(involved) > 1 && value.noisy() {

@@ -115,6 +115,8 @@ type Plan struct {
 	Balance string
 	// Upgrade asks for what WebSocket needs beyond plain HTTP.
 	Upgrade bool
+	// Check asks sluice to check its servers, which it does only if told to.
+	Check bool
 	// Failover asks the tuned setting to notice servers that fail.
 	Failover bool
 	// Reload says that the configuration will be reloaded, and Also is a second

@@ -50,6 +50,7 @@ func TestTemplatesRender(t *testing.T) {
 		}},
 		{"reload", Plan{Protocol: HTTP, Reload: true, Also: "127.0.0.1:20002"}, map[string][]string{"": {"127.0.0.1:20002"}}},
 		{"balance", Plan{Protocol: HTTP, Balance: "by_luck"}, map[string][]string{"": {"by_luck"}}},
+		{"check", Plan{Protocol: HTTP, Check: true}, map[string][]string{Sluice: {"check: {tcp: true"}}},
 		{"upgrade", Plan{Protocol: HTTP, Upgrade: true}, map[string][]string{Nginx: {"$http_upgrade"}}},
 	} {
 		for _, p := range Find(t.Context(), none, none) {
@@ -60,7 +61,7 @@ func TestTemplatesRender(t *testing.T) {
 					t.Errorf("%s, %s: the configuration lacks %q:\n%s", c.name, p.Title(), word, text)
 				}
 			}
-			for _, word := range []string{"/c/", "20002", "by_luck", "http_upgrade"} {
+			for _, word := range []string{"/c/", "20002", "by_luck", "http_upgrade", "check"} {
 				if c.want == nil && strings.Contains(text, word) {
 					t.Errorf("%s, %s: the configuration has %q:\n%s", c.name, p.Title(), word, text)
 				}

@@ -98,8 +98,8 @@ func latency(name string, of func(*load.Latency) time.Duration, limits []Limit) 
 }
 
 // percentile reads any percentile, in milliseconds, from the whole histogram.
-func percentile(name string, q float64) Metric {
-	return Metric{Name: name, Unit: "ms", Of: func(r *load.Result) float64 {
+func percentile(name string, q float64, limits []Limit) Metric {
+	return Metric{Name: name, Unit: "ms", Limits: limits, Of: func(r *load.Result) float64 {
 		h := Histogram(r)
 		if h == nil {
 			return 0

@@ -5,6 +5,7 @@ package scenarios
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"sluice/bench/load"
@@ -17,7 +18,24 @@ import (
 type Limit struct {
 	Rival   string
 	Setting string
-	AtMost  float64
+	// Row and Beside name two of sluice's rows instead (see Variant.Row): the number of
+	// the first is taken beside that of the second.
+	Row    string
+	Beside string
+	AtMost float64
+	// AtLeast, if positive, is a lower bound in place of AtMost.
+	AtLeast float64
+	// Contrast says that the row is not meant to keep the limit: it shows what the others
+	// are good for, and gets no verdict.
+	Contrast bool
+}
+
+// Keeps reports whether a number, or a ratio, is within the limit.
+func (l Limit) Keeps(v float64) bool {
+	if l.AtLeast > 0 {
+		return v >= l.AtLeast
+	}
+	return v <= l.AtMost
 }
 
 // For reports whether the limit is about a proxy in a setting.
@@ -25,8 +43,23 @@ func (l Limit) For(proxy, setting string) bool {
 	if proxy == rivals.Sluice {
 		proxy = ""
 	}
-	return l.Rival == proxy && (l.Setting == "" || l.Setting == setting)
+	return l.Row == "" && l.Rival == proxy && (l.Setting == "" || l.Setting == setting)
 }
+
+// Variant is one of several rows that a proxy has in a scenario.
+type Variant struct {
+	// Balance is the proxy's own word for how it chooses a server; empty = its default.
+	Balance string
+	// Name tells the row from others with the same balance; it may be empty.
+	Name string
+	// Behaviours are those of the origins behind this row; none = the scenario's.
+	Behaviours []origin.Behaviour
+	// Check lets the proxy look after its servers, where by default it does not.
+	Check bool
+}
+
+// Row is what the variant adds to the name of its proxy.
+func (v Variant) Row() string { return strings.TrimSpace(v.Balance + " " + v.Name) }
 
 // Fault is what is done to the proxy or behind it while the clients are at work.
 type Fault string
@@ -64,9 +97,9 @@ type Scenario struct {
 	Fault Fault
 	// Settings are those of the rivals that matter here; a quick run has the first.
 	Settings []string
-	// Balances are, by proxy, words for how it chooses a server: each makes a row. A
-	// proxy that is not named is one row with its own default.
-	Balances map[string][]string
+	// Variants are the rows of each proxy by its name; the first is the one that is
+	// compared with others. A proxy that is not named is one row with its defaults.
+	Variants map[string][]Variant
 	// Share of the better peer's peak rate is what the mode Open sends. The peak is
 	// that of a closed loop over PeakConnections.
 	Share float64

@@ -51,15 +51,87 @@ func TestTable(t *testing.T) {
 func TestTargetsStand(t *testing.T) {
 	want := map[string]int{
 		"tcp-small": 2, "tcp-bulk": 2, "tcp-connect": 2, "tcp-idle": 2, "http-small": 2, "http-many": 2, "http-10k": 2, "http-100k": 2,
-		"http-10m": 4, "http-post": 2, "http-connect": 2, "http-idle": 1, "http-rate-50": 2, "http-rate-70": 2, "http-reload": 1,
+		"http-10m": 4, "http-post": 2, "http-connect": 2, "http-idle": 1, "http-rate-50": 2, "http-rate-70": 2, "http-slow": 3, "http-reload": 1,
 	}
 	for _, sc := range All() {
 		limits := 0
 		for _, m := range sc.Metrics {
-			limits += len(m.Limits)
+			for _, l := range m.Limits {
+				if !l.Contrast {
+					limits++
+				}
+			}
 		}
 		if limits != want[sc.Name] {
 			t.Errorf("%s has %d targets, want %d", sc.Name, limits, want[sc.Name])
+		}
+	}
+}
+
+// TestSlowOrigins: three promises beside the healthy row, and taking turns as what does
+// not keep them.
+func TestSlowOrigins(t *testing.T) {
+	sc := httpSlow()
+	want := map[string][]Limit{
+		"throughput": {{Row: "p2c", AtLeast: 0.8}, {Row: "round_robin", AtLeast: 0.8, Contrast: true}},
+		"p95":        {{Row: "least_conn", AtMost: 3}, {Row: "round_robin", AtMost: 3, Contrast: true}},
+		"p99":        {{Row: "least_time", AtMost: 3}, {Row: "round_robin", AtMost: 3, Contrast: true}},
+	}
+	for _, m := range sc.Metrics {
+		for i := range want[m.Name] {
+			want[m.Name][i].Beside = "p2c healthy"
+		}
+		if !slices.Equal(m.Limits, want[m.Name]) {
+			t.Errorf("%s: %+v", m.Name, m.Limits)
+		}
+	}
+	for _, v := range sc.Variants[rivals.Sluice] {
+		if own := len(v.Behaviours) > 0; own != (v.Row() == "p2c healthy") || own && v.Behaviours[0].Delay != promptDelay {
+			t.Errorf("%s has the origins %+v", v.Row(), v.Behaviours)
+		}
+	}
+	// The arithmetic of the load, at what two cores do.
+	const least, most = 25_000, 55_000
+	half := float64(sc.Load.Connections) / 2
+	if slow := half / slowDelay.Seconds(); slow > 0.05*least {
+		t.Errorf("%.0f requests a second at slow servers are too many among %d", slow, least)
+	}
+	if prompt := half / promptDelay.Seconds(); prompt < 0.8*most {
+		t.Errorf("%.0f requests a second at prompt servers are too few beside %d", prompt, most)
+	}
+}
+
+// TestRowsExist: a limit that speaks of a row that is not there would never be judged.
+func TestRowsExist(t *testing.T) {
+	for _, sc := range All() {
+		rows := map[string]bool{}
+		for _, v := range sc.Variants[rivals.Sluice] {
+			if rows[v.Row()] {
+				t.Errorf("%s has two rows %q", sc.Name, v.Row())
+			}
+			rows[v.Row()] = true
+		}
+		for _, m := range sc.Metrics {
+			for _, l := range m.Limits {
+				if (l.Row != "" || l.Beside != "") && !(rows[l.Row] && rows[l.Beside] && l.Rival == "") {
+					t.Errorf("%s, %s: no rows for %+v", sc.Name, m.Name, l)
+				}
+			}
+		}
+	}
+}
+
+func TestKeeps(t *testing.T) {
+	for _, c := range []struct {
+		limit Limit
+		value float64
+		want  bool
+	}{
+		{Limit{AtMost: 3}, 3, true}, {Limit{AtMost: 3}, 3.01, false}, {Limit{}, 0, true}, {Limit{}, 1, false},
+		{Limit{AtLeast: 0.8}, 0.8, true}, {Limit{AtLeast: 0.8}, 0.79, false}, {Limit{AtLeast: 0.8}, 5, true},
+	} {
+		if got := c.limit.Keeps(c.value); got != c.want {
+			t.Errorf("%+v keeps %v: %v", c.limit, c.value, got)
 		}
 	}
 }
@@ -89,6 +161,7 @@ func TestLimitsName(t *testing.T) {
 		{Limit{Rival: rivals.Nginx}, rivals.HAProxy, rivals.Default, false},
 		{Limit{}, rivals.Sluice, rivals.Default, true},
 		{Limit{}, rivals.Nginx, rivals.Default, false},
+		{Limit{Row: "least_conn", Beside: "p2c"}, rivals.Sluice, rivals.Default, false},
 	} {
 		if got := c.limit.For(c.proxy, c.setting); got != c.want {
 			t.Errorf("%+v is for %s %s: %v", c.limit, c.proxy, c.setting, got)
@@ -105,7 +178,7 @@ func TestMetrics(t *testing.T) {
 		"idle":   {idleCPU(r), 0.2},
 		"rate":   {unitsPerSecond(r), 10},
 		"none":   {longest(r), 0},
-		"curve":  {percentile("p95", 95).Of(r), 0},
+		"curve":  {percentile("p95", 95, nil).Of(r), 0},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s = %v, want %v", name, c.got, c.want)
@@ -126,7 +199,7 @@ func TestPercentile(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &load.Result{Histogram: string(text)}
-	if got := percentile("p95", 95).Of(r); got < 94.9 || got > 95.2 {
+	if got := percentile("p95", 95, nil).Of(r); got < 94.9 || got > 95.2 {
 		t.Errorf("the 95th percentile of 1 to 100 ms is %v ms", got)
 	}
 	if h := Histogram(&load.Result{Histogram: "nonsense"}); h != nil {

@@ -55,6 +55,7 @@ func serve(cfg *configs.Config, file string, started func()) error {
 	if started != nil {
 		started()
 	}
+	slim()
 	return wait(e, cfg, signals, log)
 }
 

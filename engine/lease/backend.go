@@ -19,6 +19,8 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+
+	"sluice/engine/stat"
 )
 
 // Endpoint is where to connect: a unix socket if Path is set, else Addr.
@@ -75,7 +77,7 @@ type live struct {
 	flags    atomic.Uint32 // causes and ramp, below; 0 is up and at full share
 	picks    atomic.Uint64
 	failures atomic.Uint64
-	latency  latency
+	latency  stat.Latency
 	inARow   atomic.Int32 // failures since the last success
 	_        [28]byte
 }

@@ -41,3 +41,21 @@ func (u *Upstream) whyNobody() record.Reason {
 	}
 	return record.NoServer
 }
+
+// Observe takes in how long the server let one request, or one connection, wait.
+// It may be called from every loop for every request.
+func (b *Backend) Observe(nanoseconds int64) { b.state().latency.Observe(nanoseconds) }
+
+// Latency is the average in nanoseconds; 0 if there is none.
+func (b *Backend) Latency() int64 {
+	average, _ := b.state().latency.Load()
+	return average
+}
+
+// Decay is called about once a second. It halves the average of a server that
+// has had no sample for a second or two, so that one that was slow, and is
+// therefore not asked, is asked again.
+func (b *Backend) Decay() { b.state().latency.Decay() }
+
+// Forget drops the average, for a server that begins anew.
+func (b *Backend) Forget() { b.state().latency.Forget() }

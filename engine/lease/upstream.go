@@ -196,6 +196,11 @@ func (u *Upstream) backend(s Spec, before []*Backend) (b *Backend, known bool) {
 	return b, false
 }
 
+// Leaving are the servers that are not listed any more and still in use. It is for whoever calls Replace.
+func (u *Upstream) Leaving() []*Backend {
+	return slices.DeleteFunc(slices.Clone(u.retired), func(b *Backend) bool { return b.InUse() == 0 || !b.Removed() })
+}
+
 // predecessor finds a server of the configuration before.
 func (u *Upstream) predecessor(same func(*Backend) bool) *Backend {
 	if u.before == nil {

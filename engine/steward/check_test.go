@@ -27,14 +27,15 @@ func TestChecksTakeOutAndBringBack(t *testing.T) {
 		v := r.seen(one)
 		assert.Equal(t, []any{r.states(), v.Cause, v.Since}, []any{"down up up", "check: timeout", time.Now()})
 
-		r.fail(one, 10) // it gets no traffic; what was under way cannot make it worse
+		r.fail(one, 10) // they were under way
+		r.said()
 		time.Sleep(1500 * time.Millisecond)
 		r.backend(one).Observe(int64(time.Second))
 		r.check(one, true, "answered 200")
 		r.check(one, true, "answered 200")
 		r.check("192.0.2.99:80", false, "timeout") // nobody
-		lines := r.log.take()
-		assert.Equal(t, lines[len(lines)-1], "INFO server is up server="+one+" cause=check: answered 200 after=2 down_for=1.5s")
+		r.said("INFO server is up server=" + one + " cause=check: answered 200 after=2 down_for=1.5s")
+		assert.Equal(t, r.states(), "up up up")
 		gone, dead = r.hooked()
 		assert.Equal(t, [][]string{gone, dead}, [][]string{nil, nil})
 		assert.Equal(t, r.backend(one).Latency(), int64(0)) // how long it took before says nothing
@@ -110,6 +111,25 @@ func TestPanic(t *testing.T) {
 	})
 }
 
+// A list may begin and end a panic, too.
+func TestListsAndPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := discovering(t, func(c *configs.Upstream) { c.Eject.Panic = 50 }, at(server(1), ""), at(server(2), ""))
+		r.check(server(1), false, "timeout")
+		r.log.take()
+		r.find(at(server(1), ""))
+		r.said("INFO server is gone server=" + server(2) + " in_use=0") // half of two is enough
+		r.check(fixed, false, "timeout")
+		r.log.take()
+		r.find(at(server(1), ""), at(server(2), ""), at(server(3), ""))
+		r.said("INFO server is new server="+server(2), "INFO server is new server="+server(3),
+			"INFO enough servers are usable again usable=2 servers=4")
+		r.find(at(server(1), ""), at(server(2), ""))
+		r.said("INFO server is gone server="+server(3)+" in_use=0",
+			"WARN too few servers are usable: all of them are used, whatever is known about them usable=1 servers=3")
+	})
+}
+
 func TestNoPanic(t *testing.T) {
 	for name, change := range map[string]func(c *configs.Upstream){
 		"off":      func(c *configs.Upstream) { c.Eject.Panic = 0 },
@@ -155,10 +175,8 @@ func TestRealChecks(t *testing.T) {
 	assert.NoError(t, err)
 	defer ln.Close()
 	assert.Eventually(t, func() bool { return r.seen(address).State == "up" })
-	lines := r.log.take()
-	if len(lines) != 1 || !strings.HasPrefix(lines[0], "INFO server is up server="+address+" cause=check: connected") {
-		t.Errorf("said %q", lines)
-	}
+	r.hears("INFO server is up server=" + address + " cause=check: connected")
+	r.said()
 }
 
 // A failure of traffic brings the next check forward: nobody waits for an hour to know.

@@ -27,7 +27,12 @@ func (s *Steward) consider(sus suspect) {
 		s.monitor.Hurry(w.id())
 	}
 	rule := &s.config.Eject
-	if rule.Errors == 0 || sus.inARow < rule.Errors || !w.until.IsZero() || !s.mayEject(w) {
+	switch {
+	case rule.Errors == 0, sus.inARow < rule.Errors:
+		return
+	case w.backend.Down(), !w.until.IsZero():
+		return // it is out already: these are the last of those that were under way
+	case !s.mayEject(w):
 		return
 	}
 	now := time.Now()

@@ -38,6 +38,7 @@ func TestEjection(t *testing.T) {
 		assert.Equal(t, []any{v.State, v.Cause, v.Since, v.Ejections, v.Failures}, []any{"ejected", refusals, began, uint64(1), uint64(5)})
 
 		r.fail(one, 5) // requests that were under way
+		r.backend(one).Observe(int64(time.Second))
 		time.Sleep(10*time.Second - time.Millisecond)
 		synctest.Wait()
 		assert.Equal(t, r.states(), "ejected up up")
@@ -47,6 +48,7 @@ func TestEjection(t *testing.T) {
 		r.said(back(one))
 		v = r.seen(one)
 		assert.Equal(t, []any{v.State, v.Cause, v.Since.Sub(began), v.Ejections}, []any{"up", "", 10 * time.Second, uint64(1)})
+		assert.Equal(t, v.Latency, 0) // it begins anew
 		time.Sleep(time.Hour)
 		r.said()
 	})

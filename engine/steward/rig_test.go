@@ -173,6 +173,16 @@ func (r *rig) said(want ...string) {
 	}
 }
 
+// hears waits for the next line of the log, which begins with want.
+func (r *rig) hears(want string) {
+	r.Helper()
+	got := ""
+	assert.Eventually(r, func() bool { got = r.log.next(); return got != "" })
+	if !strings.HasPrefix(got, want) {
+		r.Fatalf("said %q, want %q", got, want)
+	}
+}
+
 // journal is a slog.Handler that keeps the lines.
 type journal struct {
 	mu    sync.Mutex
@@ -184,6 +194,16 @@ func (j *journal) take() (lines []string) {
 	defer j.mu.Unlock()
 	lines, j.lines = j.lines, nil
 	return lines
+}
+
+// next takes the first line; "" without one.
+func (j *journal) next() (line string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.lines) > 0 {
+		line, j.lines = j.lines[0], j.lines[1:]
+	}
+	return line
 }
 
 func (j *journal) Enabled(context.Context, slog.Level) bool { return true }

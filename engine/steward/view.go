@@ -26,6 +26,14 @@ func (s *Steward) View() (v observe.Upstream, backends []*lease.Backend, ok bool
 			v.Servers = append(v.Servers, s.server(w))
 			backends = append(backends, w.backend)
 		}
+		for _, b := range u.Leaving() {
+			v.InUse += int(b.InUse())
+			v.Servers = append(v.Servers, observe.Server{
+				Name: b.Name, Address: b.Addr.String(), State: b.State().String(), InUse: int(b.InUse()), Max: int(b.MaxConnections),
+				Cause: "not listed any more", Picks: b.Picks(), Failures: b.Failures(), SlowStart: rampFull,
+			})
+			backends = append(backends, b)
+		}
 	})
 	return v, backends, ok
 }

@@ -160,16 +160,18 @@ func (a *attempt) Answered() {
 
 // judge tells what an answer says of its server.
 func (a *attempt) judge(status int) {
-	switch {
-	case status >= 502 && status <= 504:
+	if unfit(status) {
 		a.proxy.Upstream.Failed(a.backend, record.AnswerUnfit)
-	default:
+	} else {
 		a.backend.Succeeded()
 	}
 	if a.proxy.Upstream.Timed() {
 		a.backend.Observe(a.x.Loop().Now() - a.sent)
 	}
 }
+
+// unfit reports whether a status says that its server cannot serve now.
+func unfit(status int) bool { return status >= 502 && status <= 504 }
 
 // Failed implements exchange.Attempt.
 func (a *attempt) Failed(err *record.Error) {

@@ -47,8 +47,8 @@ func TestUpstreamHangs(t *testing.T) {
 	b := p.browser()
 	for range 100 { // retries are a part of what was asked of late
 		assert.Equal(t, b.gets("/").body, "a")
-		p.ends("done")
 	}
+	p.reasons(100)
 	a.hangs()
 	began := time.Now()
 	answers := p.asksAtOnce(8, "GET", "/")
@@ -60,10 +60,11 @@ func TestUpstreamHangs(t *testing.T) {
 		t.Errorf("it took %v to do without a server that hangs", took)
 	}
 	p.logs(1, "server is down", "server="+a.address, "after=3")
-	for range 8 {
-		assert.Equal(t, p.ends("done").Attempts, 2)
+	tries := 0
+	for range 9 {
+		tries += p.ends("done").Attempts
 	}
-	assert.Equal(t, p.ends("done").Attempts, 1)
+	assert.Equal(t, tries, 8*2+1)
 	a.wakes()
 	began = time.Now()
 	p.turns(a.address, "up")
@@ -94,6 +95,22 @@ func TestUpstreamHangsWithPost(t *testing.T) {
 	assert.Equal(t, line.UpstreamStatus, 0)
 	assert.Equal(t, line.Server, a.address)
 	assert.Equal(t, line.Attempts, 1)
+}
+
+// While a server is down, the end of its ejection is no news: it is not used again.
+func TestUpstreamEjectionEndsWhileDown(t *testing.T) {
+	t.Parallel()
+	a := process(t, "a")
+	p := run(t, watched, quoted(a.address, site(t, names("b")).address, site(t, names("c")).address), "eject: {for: 300ms}")
+	c := p.throng(16, "/")
+	c.goesOn(500)
+	a.dies()
+	p.logs(1, "server is ejected", "server="+a.address)
+	p.logs(1, "server is down", "server="+a.address)
+	p.quiet(time.Second)
+	assert.Equal(t, p.server(a.address).State, "down")
+	assert.Equal(t, p.logged("server is used again"), 0)
+	c.leaves()
 }
 
 // A server that was killed under load is ejected by traffic and found down by checks, whichever comes first. When its
@@ -213,14 +230,14 @@ func TestUpstreamPanicEnds(t *testing.T) {
 	assert.Eventually(t, func() bool { return p.server(a.address).InUse > 0 })
 	b.wakes()
 	p.logs(1, "enough servers are usable again")
-	for range cap(answers) {
+	for n := range cap(answers) {
 		select {
 		case got := <-answers:
 			if got.Response == nil || got.StatusCode != http.StatusOK {
 				t.Errorf("answered %+v", got)
 			}
 		case <-time.After(lag):
-			t.Fatalf("%d still wait for a server that is down, with %d servers that are up", cap(answers)-len(answers), 2)
+			t.Fatalf("%d of %d still wait for a server that is down, while two are up:\n%s", cap(answers)-n, cap(answers), p.stderr)
 		}
 	}
 }
@@ -236,7 +253,7 @@ func (p *proxy) limitsFiles(n uint64) (before unix.Rlimit) {
 // A proxy that has no descriptors left cannot check anything, and knows that this says nothing about its servers.
 func TestUpstreamChecksWithoutDescriptors(t *testing.T) {
 	t.Parallel()
-	p := run(t, watched, quoted(site(t, names("a")).address, site(t, names("b")).address), "")
+	p := run(t, watched, quoted(site(t, names("a")).address, site(t, names("b")).address), "balance: first")
 	b := p.browser()
 	b.gets("/")
 	before := p.limitsFiles(3)

@@ -18,9 +18,10 @@ const (
 	resetWithinMoving = int64(30e9)
 )
 
-// inspect checks memory after each batch: one buffer or pipe a direction, and a small one for a PROXY header.
+// inspect checks the servers' counts, and memory, after each batch: one buffer or pipe a direction, and a small one for a PROXY header.
 func (w *World) inspect() {
 	c := w.rig.base()
+	c.care.inspect()
 	each := 2
 	if w.plan.proxyOut != 0 {
 		each++
@@ -34,6 +35,7 @@ func (w *World) inspect() {
 // complete, may hold any.
 func (w *World) atRest() {
 	c := w.rig.base()
+	c.care.atRest()
 	allowed := 0
 	for _, x := range w.files.table {
 		if x == nil || x.socket == nil {
@@ -212,6 +214,8 @@ func (w *World) implausible(r *record.Conn, c *actor) string {
 		return unless(w.plan.shortage, "there were enough")
 	case record.PerIPLimit:
 		return unless(w.plan.maxPerIP > 0, "there was no limit")
+	case record.NoServer, record.MarkedDown, record.QueueTimeout:
+		return w.notThere(r.Reason, r.Total)
 	case record.UpstreamFull, record.ConnectRefused, record.ConnectTimeout, record.ConnectUnreachable:
 		return w.reachableAfterAll(r)
 	}
@@ -335,11 +339,7 @@ func (w *World) innocent(r *record.Conn, c *actor) string {
 
 // reachableAfterAll says that a server could have been reached.
 func (w *World) reachableAfterAll(r *record.Conn) string {
-	limited := false
-	good := true
-	for _, b := range w.rig.base().upstream.Set().Backends() {
-		limited = limited || b.MaxConnections > 0
-	}
+	good, limited, tended := true, w.rig.base().care.limited, w.rig.base().care.tended
 	for _, s := range w.servers {
 		good = good && s.manner == accepts && !s.moody
 	}
@@ -351,10 +351,22 @@ func (w *World) reachableAfterAll(r *record.Conn) string {
 		return unless(limited, "no server has a limit")
 	case good:
 		return "every server accepts"
-	case !limited && int(r.Attempts) != len(w.servers):
+	case !limited && !tended && int(r.Attempts) != len(w.servers):
 		return fmt.Sprintf("only %d of %d servers were tried", r.Attempts, len(w.servers))
 	}
 	return ""
+}
+
+// notThere says that there was a server, or room at one.
+func (w *World) notThere(why record.Reason, after time.Duration) string {
+	c := &w.rig.base().care
+	switch why {
+	case record.NoServer:
+		return unless(c.tended, "nothing was done to the servers")
+	case record.MarkedDown:
+		return unless(len(c.downs) > 0, "no server was down")
+	}
+	return unless(c.limited && w.plan.queue > 0 && after >= w.plan.patience, "there was room, or it was too soon (%v)", after)
 }
 
 // census says who is left, for a world that does not come to rest.

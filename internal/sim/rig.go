@@ -27,11 +27,13 @@ type common struct {
 	arena   *pool.Arena
 	pipes   *pool.Pipes
 	budget  *pool.PipeBudget
+	dialer  *lease.Dialer
 	gate    *sock.Gate
 	ear     *sock.Listener
 	records []record.Conn
 
 	upstream *lease.Upstream // for those that choose among servers
+	care     care            // of its servers
 }
 
 func (c *common) init(w *World) {
@@ -68,6 +70,7 @@ func (c *common) leftovers(report func(string, int)) {
 	report("connections", c.net.Open())
 	report("lingering descriptors", c.net.Lingering())
 	report("places at the gate", int(c.gate.Used()))
+	c.care.leftovers(report)
 }
 
 // Conn implements relay.Recorder.
@@ -78,28 +81,32 @@ func (c *common) Conn(r *record.Conn) {
 
 var policyNames = []string{"round_robin", "least_conn", "p2c", "random", "first", "hash", "maglev"}
 
-// compileUpstream makes the servers, and what chooses among them.
-func (c *common) compileUpstream(keep configs.Pool) {
+// compileUpstream makes the servers, and what chooses among them; sign makes labels of them, or is nil.
+func (c *common) compileUpstream(keep configs.Pool, sign func(address string) string) {
 	w := c.w
 	from := &configs.Upstream{
 		Name: "pool", Balance: policyNames[w.plan.policy], ProxyProtocol: []string{"off", "v1", "v2"}[w.plan.proxyOut],
 		HashOn: "client_ip", Timeouts: configs.UpstreamTimeouts{Connect: timeoutConnect}, Pool: keep,
+		MaxConnections: w.plan.places, Queue: configs.Queue{Size: w.plan.queue, Timeout: w.plan.patience},
+		Eject: configs.Eject{Panic: w.plan.panics},
 	}
-	for i := range w.scale(1, 4) {
+	for i := range max(w.scale(1, 4), w.plan.servers) {
 		s := w.newServer()
 		at := configs.Address{Network: "unix", Path: s.addr.Path}
 		if at.Path == "" {
 			at = configs.Address{Network: "tcp", Host: s.addr.Addr.Addr().String(), Port: s.addr.Addr.Port()}
 		}
 		server := configs.Server{Address: at, Weight: 1, Backup: i > 0 && w.chance(20)}
-		if w.chance(10) {
-			server.MaxConnections = 1
+		if w.chance(w.plan.crowded) {
+			server.MaxConnections = w.between(1, 2)
 		}
 		from.Servers = append(from.Servers, server)
 	}
-	upstream, _, issues := lease.Compile(from, lease.Deps{Config: &configs.Config{}, Loops: 1, Seed: w.seed})
+	upstream, specs, issues := lease.Compile(from, lease.Deps{Config: &configs.Config{}, Loops: 1, Seed: w.seed, Sign: sign})
 	if len(issues) > 0 {
 		w.fault("the upstream does not compile: %v", issues)
 	}
-	c.upstream = upstream
+	c.upstream, c.dialer = upstream, lease.NewDialer(c.net)
+	c.care.init(w, upstream, specs)
+	c.care.dialer = c.dialer
 }

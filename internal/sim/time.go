@@ -17,6 +17,10 @@ func (w *World) pass() bool {
 	}
 	w.catchUp()
 	for !w.poller.pending() {
+		if len(w.poller.beside) > 0 {
+			w.poller.passTime()
+			continue
+		}
 		at, ok := w.agenda.next()
 		if armed := w.poller.armed; armed != unarmed && (!ok || armed < at) {
 			at, ok = armed+w.delay(5_000_000), true

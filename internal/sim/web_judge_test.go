@@ -38,6 +38,7 @@ func (w *web) verifyHead(a *ask, m *message) {
 	if r == nil {
 		return
 	}
+	a.answered = true
 	if text := w.wrongInterims(a, r); text != "" {
 		w.fault("the answer to ask %d has interim answers before it, %s", a.id, text)
 	}
@@ -98,6 +99,7 @@ func (w *web) wrongAnswer(a *ask, r *reply) string {
 	m := a.final
 	got, want := lasting(m.fields), lasting(r.fields)
 	a.switched = r.switches
+	got, wrong := w.unstick(a, r, got)
 	switch {
 	case m.toEnd && a.of.e.unix && bytes.HasPrefix(r.given(), m.body):
 		return "" // a cut looks the same
@@ -105,6 +107,8 @@ func (w *web) wrongAnswer(a *ask, r *reply) string {
 		return "the server's was malformed"
 	case !r.queued:
 		return "the server has not sent it"
+	case wrong != "":
+		return wrong
 	case m.status != r.status:
 		return fmt.Sprintf("its status is %d instead of %d", m.status, r.status)
 	case !reflect.DeepEqual(got, want):
@@ -289,6 +293,8 @@ func (w *web) implausibleEnd(a *ask) string {
 		return unless(w.plan.shortage, "there were enough")
 	case record.ClientEnd, record.ServerEnd, record.TunnelIdle, record.HalfClosedIdle:
 		return w.wrongTunnel(a)
+	case record.NoServer, record.MarkedDown, record.QueueTimeout:
+		return w.notThere(r.Reason, r.Total)
 	case record.UpstreamFull, record.ConnectRefused, record.ConnectTimeout, record.ConnectUnreachable:
 		return w.within(r)
 	case record.AnswerTimeout, record.AnswerIdle, record.AnswerBad, record.AnswerCut, record.ServerReset, record.ServerLost:
@@ -339,10 +345,7 @@ func (w *web) wrongTunnel(a *ask) string {
 
 // within says why a server could have been reached.
 func (w *web) within(r *record.Exchange) string {
-	limited, good := false, true
-	for _, b := range w.rig.upstream.Set().Backends() {
-		limited = limited || b.MaxConnections > 0
-	}
+	limited, good := w.rig.care.limited, true
 	for _, s := range w.servers {
 		good = good && s.manner == accepts && !s.moody
 	}
@@ -358,9 +361,12 @@ func (w *web) within(r *record.Exchange) string {
 // innocentServer says that no server did what the record blames one for.
 func (w *web) innocentServer(a *ask) string {
 	r := &a.rec
+	if text := w.gaveUp(a); text != "" {
+		return text
+	}
 	gone, slow, far, spoiled := false, false, false, false
 	suspects := w.origins
-	if n := len(a.by); n > 0 && !r.Reused {
+	if n := len(a.by); n > 0 && !r.Reused && len(a.tries) == 1 {
 		suspects = a.by[n-1:] // it was alone with this one
 	}
 	for _, o := range suspects {

@@ -9,7 +9,7 @@
 // Loops that do so at the same moment lose one of the samples, which is no harm:
 // there will be others.
 
-package lease
+package stat
 
 import "sync/atomic"
 
@@ -28,11 +28,13 @@ const (
 	ageMask  = 1<<ageBits - 1
 )
 
-// latency is nanoseconds << ageBits | age, 0 without samples.
-type latency struct{ word atomic.Uint64 }
+// Latency is such an average; the zero value has none. It may be used by several loops.
+//
+// The word is nanoseconds << ageBits | age, 0 without samples.
+type Latency struct{ word atomic.Uint64 }
 
-// observe takes in one sample; one below 1 ns counts as 1.
-func (l *latency) observe(nanoseconds int64) {
+// Observe takes in one sample; one below 1 ns counts as 1.
+func (l *Latency) Observe(nanoseconds int64) {
 	sample := max(nanoseconds, 1)
 	average := int64(l.word.Load() >> ageBits)
 	switch {
@@ -46,15 +48,15 @@ func (l *latency) observe(nanoseconds int64) {
 	l.word.Store(uint64(average)<<ageBits | freshAge)
 }
 
-// load returns the average in nanoseconds, and whether it is a recent one.
-func (l *latency) load() (nanoseconds int64, fresh bool) {
+// Load returns the average in nanoseconds, and whether it is a recent one.
+func (l *Latency) Load() (nanoseconds int64, fresh bool) {
 	word := l.word.Load()
 	return int64(word >> ageBits), word&ageMask != 0
 }
 
-// decay ages the average. A stale one is halved; should a sample arrive in
+// Decay ages the average. A stale one is halved; should a sample arrive in
 // between, it counts instead.
-func (l *latency) decay() {
+func (l *Latency) Decay() {
 	word := l.word.Load()
 	if word&ageMask != 0 {
 		l.word.CompareAndSwap(word, word-1)
@@ -63,20 +65,5 @@ func (l *latency) decay() {
 	}
 }
 
-// Observe takes in how long the server let one request, or one connection, wait.
-// It may be called from every loop for every request.
-func (b *Backend) Observe(nanoseconds int64) { b.state().latency.observe(nanoseconds) }
-
-// Latency is the average in nanoseconds; 0 if there is none.
-func (b *Backend) Latency() int64 {
-	average, _ := b.state().latency.load()
-	return average
-}
-
-// Decay is called about once a second. It halves the average of a server that
-// has had no sample for a second or two, so that one that was slow, and is
-// therefore not asked, is asked again.
-func (b *Backend) Decay() { b.state().latency.decay() }
-
-// Forget drops the average, for a server that begins anew.
-func (b *Backend) Forget() { b.state().latency.word.Store(0) }
+// Forget drops the average.
+func (l *Latency) Forget() { l.word.Store(0) }
