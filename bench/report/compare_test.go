@@ -105,6 +105,28 @@ func TestCompareWithoutPeers(t *testing.T) {
 	}
 }
 
+// TestCompareRows: each row of a proxy is lined up with itself.
+func TestCompareRows(t *testing.T) {
+	slow := func(change float64) *Report {
+		s := slowSection(t)
+		for i := range s.Series {
+			s.Series[i].Rounds = rounds(1, 1, 1, 1, 1, 1)
+			for j := range s.Series[i].Rounds {
+				s.Series[i].Rounds[j].Result.Units = 1000 + float64(j)
+			}
+		}
+		for j := range s.ours("p2c healthy").Rounds {
+			s.ours("p2c healthy").Rounds[j].Result.Units *= change
+		}
+		return &Report{Sections: []Section{s}}
+	}
+	c := Compare(slow(1), slow(0.5))
+	page := string(c.Markdown())
+	if c.Worse() != 1 || strings.Count(page, "| throughput,") != 5 || !strings.Contains(page, "| sluice p2c healthy | throughput, requests per second | 1,003 | 501 |") {
+		t.Errorf("%d worse:\n%s", c.Worse(), page)
+	}
+}
+
 // TestMoreIsBetter: a throughput that falls has become worse.
 func TestMoreIsBetter(t *testing.T) {
 	slow := func(units float64) *Report {

@@ -75,7 +75,7 @@ func TestPictures(t *testing.T) {
 	page := string(r.Markdown())
 	want := []string{
 		"cpu-http", "cpu-tcp", "cpu-tls", "throughput-latency", "http-rate-30-latency", "http-rate-50-latency", "http-rate-70-latency",
-		"http-rate-90-latency", "http-slow-latency", "http-reload-time", "http-kill-time",
+		"http-rate-90-latency", "http-slow-throughput", "http-slow-latency", "http-reload-time", "http-kill-time",
 	}
 	for _, name := range want {
 		text, err := os.ReadFile(filepath.Join(folder, "bench", "results", name+".svg"))
@@ -112,6 +112,40 @@ func wellFormed(t *testing.T, name string, text []byte) {
 			t.Errorf("%s: %v", name, err)
 			return
 		}
+	}
+}
+
+// TestBalancePicture has a dot for each row, and the targets where the healthy one puts
+// them.
+func TestBalancePicture(t *testing.T) {
+	s := slowSection(t)
+	for i := range s.Series {
+		// Invented latencies reach up to 5,000 × 4 µs, plus a tenth of a millisecond.
+		s.Series[i].Rounds = invented(t, &s.Scenario, 4)
+	}
+	across, up := s.Scenario.Metrics[0], s.Scenario.Metrics[2]
+	if x, found := s.bound(across); !found || x != 80 {
+		t.Errorf("the target is at %v requests per second, %v", x, found)
+	}
+	if y, found := s.bound(up); !found || y < 3*18 || y > 3*20 {
+		t.Errorf("the target is at %v ms, %v", y, found)
+	}
+	drawn := s.balancePicture()
+	if len(drawn) != 1 || !strings.Contains(drawn[0].caption, "p95, p99") {
+		t.Fatalf("%d pictures", len(drawn))
+	}
+	text, err := drawn[0].svg()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range s.Series {
+		if title := s.Series[i].Title(); !bytes.Contains(text, []byte(">"+title+"<")) {
+			t.Errorf("no dot for %s", title)
+		}
+	}
+	s.Series = s.Series[2:] // without the healthy row there are dots, but no targets
+	if _, found := s.bound(up); found || len(s.balancePicture()) != 1 {
+		t.Error("a target beside a row that is not there")
 	}
 }
 

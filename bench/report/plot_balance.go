@@ -60,7 +60,9 @@ func (s *Section) balancePanel(across, up scenarios.Metric) *plot.Plot {
 			low, high, far = min(low, at.Y), max(high, at.Y), max(far, at.X)
 		}
 		middle := plotter.XYs{{X: newSpread(rates).median, Y: max(1, newSpread(times).median*microsPerMilli)}}
-		one.scatter(p, place, dots, vg.Points(1.3))
+		if len(dots) > 1 {
+			one.scatter(p, place, dots, vg.Points(1.3))
+		}
 		p.Legend.Add(one.Title(), one.scatter(p, place, middle, vg.Points(4)))
 	}
 	logarithmic(&p.Y, low, high)
@@ -85,10 +87,10 @@ func (s *Series) scatter(p *plot.Plot, place int, at plotter.XYs, radius vg.Leng
 	return dots
 }
 
-// bound is the number that a target beside another row asks for.
+// bound is the number that a target beside another row asks for; none beside nothing.
 func (s *Section) bound(m scenarios.Metric) (float64, bool) {
 	for _, l := range m.Limits {
-		if v := s.ours(l.Beside).values(m); l.Row != "" && v.n > 0 {
+		if v := s.ours(l.Beside).values(m); l.Row != "" && v.median > 0 {
 			return v.median * max(l.AtMost, l.AtLeast), true
 		}
 	}

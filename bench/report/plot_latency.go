@@ -43,6 +43,9 @@ func (s *Section) latencyPicture() []picture {
 	logarithmic(&p.Y, low, high)
 	p.X.Min, p.X.Max, p.X.Tick.Marker = 0, far, percentTicks(far)
 	p.Legend.Left = true
+	if len(s.Scenario.Variants) > 0 { // there are lines everywhere: the names get room of their own
+		p.X.Max, p.Legend.XOffs = far*1.32, vg.Points(440)
+	}
 	return []picture{{
 		name: s.Name + "-latency", section: s.Name, caption: "Latency percentiles in " + s.Name + ": lower is better",
 		width: vg.Points(620), height: vg.Points(340), draw: tiles([][]*plot.Plot{{p}}),

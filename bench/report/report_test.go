@@ -3,6 +3,7 @@ package report
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -236,6 +237,68 @@ func TestLossesArePlain(t *testing.T) {
 	}
 }
 
+// slowSection is http-slow with all rows of sluice, each of two equal rounds.
+func slowSection(t *testing.T) Section {
+	t.Helper()
+	s := section(t, "http-slow")
+	for _, v := range s.Scenario.Variants["sluice"] {
+		s.Series = append(s.Series, Series{Proxy: "sluice", Setting: "default", Balance: v.Balance, Variant: v.Name, Rounds: rounds(10, 10)})
+	}
+	return s
+}
+
+// TestTargetsBesideARow: what is promised is judged beside the healthy row, what is there
+// for contrast is shown beside it; a row that is missing keeps nothing.
+func TestTargetsBesideARow(t *testing.T) {
+	s := slowSection(t)
+	for row, units := range map[string]float64{"p2c": 850, "p2c healthy": 1000, "round_robin": 100} {
+		for i := range s.ours(row).Rounds {
+			s.ours(row).Rounds[i].Result.Units = units
+		}
+	}
+	page := string((&Report{Sections: []Section{s}}).Summary())
+	for _, c := range []struct{ row, want []string }{
+		{[]string{"throughput", "(p2c)"}, []string{"| 850 (p2c) | sluice p2c healthy | 1,000 | 0.85 (0.85 – 0.85) | – | ≥ 0.80 × | pass |"}},
+		{[]string{"throughput", "(round_robin)"}, []string{"| 0.10 (0.10 – 0.10) | – | ≥ 0.80 × | not kept, for contrast |"}},
+	} {
+		if row := rowWith(t, page, c.row...); !strings.Contains(row, c.want[0]) {
+			t.Errorf("row: %s", row)
+		}
+	}
+	if strings.Contains(page, "behind\n") || !strings.Contains(page, "| sluice p2c healthy | throughput, requests per second | 1,000 |") {
+		t.Errorf("rows of sluice are no losses, and stand in the details:\n%s", page)
+	}
+	s.ours("p2c").Rounds[0].Result.Units, s.ours("p2c").Rounds[1].Result.Units = 790, 790
+	page = string((&Report{Sections: []Section{s}}).Summary())
+	if row := rowWith(t, page, "throughput", "(p2c)"); !strings.Contains(row, "≥ 0.80 × | **MISS** |") {
+		t.Errorf("row: %s", row)
+	}
+	s.ours("p2c healthy").Missing = "cannot yet serve this: no such word"
+	s.ours("p2c healthy").Rounds = nil
+	page = string((&Report{Sections: []Section{s}}).Summary())
+	if row := rowWith(t, page, "throughput", "(p2c)"); !strings.Contains(row, "sluice p2c healthy: cannot yet serve this") || strings.Contains(row, "MISS") {
+		t.Errorf("row: %s", row)
+	}
+}
+
+// TestBaseRowByRow: a second sluice is compared with the first in the same row.
+func TestBaseRowByRow(t *testing.T) {
+	s := slowSection(t)
+	for _, one := range slices.Clone(s.Series) {
+		one.Setting = "base"
+		s.Series = append(s.Series, one)
+	}
+	n := 0
+	for _, c := range (&Report{Sections: []Section{s}}).comparisons() {
+		if n++; c.sluice.row() != c.peer.row() || c.peer.Setting != "base" || c.sluice.Setting == "base" {
+			t.Errorf("%s is beside %s", c.sluice.Title(), c.peer.Title())
+		}
+	}
+	if want := len(s.Series) / 2 * len(s.Scenario.Metrics); n != want {
+		t.Errorf("%d comparisons, want %d", n, want)
+	}
+}
+
 // TestProvokedErrorsCount: where errors are what is measured, they do not void it.
 func TestProvokedErrorsCount(t *testing.T) {
 	faulty := func(failed int64) []Round {
@@ -272,6 +335,7 @@ func TestWriteAndRead(t *testing.T) {
 	folder := t.TempDir()
 	r := fixed(t)
 	r.Sections[0].Series[0].Calls = &Calls{Units: 100, Total: 410, ByName: map[string]int64{"read": 200, "write": 200, "futex": 10}}
+	r.Sections = append(r.Sections, slowSection(t))
 	if err := r.Write(folder); err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func TestSlowOrigins(t *testing.T) {
 		}
 	}
 	// The arithmetic of the load, at what two cores do.
-	const least, most = 25_000, 55_000
+	const least, most = 25_000, 70_000
 	half := float64(sc.Load.Connections) / 2
 	if slow := half / slowDelay.Seconds(); slow > 0.05*least {
 		t.Errorf("%.0f requests a second at slow servers are too many among %d", slow, least)

@@ -37,6 +37,7 @@ type Admission struct {
 	mu          sync.Mutex
 	first, last *waiter
 	tickets     uint64
+	turns       int  // given, and not taken or given up yet
 	spree       bool // there may be room for several: one turn taken is followed by another
 }
 
@@ -56,6 +57,7 @@ type waiter struct {
 	loop       *loop.Loop
 	prev, next *waiter
 	ticket     uint64 // its place in the order of arrival
+	picky      bool   // it has been at servers that are no use to it, but may be to those behind it
 	linked     bool   // in the queue; else it has a turn
 }
 
@@ -124,6 +126,7 @@ func (a *Admission) call(after *waiter) *waiter {
 	}
 	if w != nil {
 		a.unlink(w)
+		a.turns++
 	}
 	return w
 }
@@ -144,7 +147,7 @@ func (a *Admission) join(l *Lease) *waiter {
 		return nil
 	}
 	a.tickets++
-	w := &waiter{lease: l, loop: l.dialer.net.Loop, ticket: a.tickets}
+	w := &waiter{lease: l, loop: l.dialer.net.Loop, ticket: a.tickets, picky: l.tried.Len() > 0}
 	a.waiting.Add(1)
 	a.link(w)
 	return w
@@ -155,7 +158,20 @@ func (a *Admission) rejoin(w *waiter) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.spree = false
+	a.turns--
 	a.link(w)
+}
+
+// mayLook reports whether w, which has just joined, is the one to look for a place. Whoever has been given a turn is
+// before it, and sees to it that w gets one, too, should there be room for both.
+func (a *Admission) mayLook(w *waiter) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.first != w {
+		return false
+	}
+	a.spree = a.turns > 0
+	return a.turns == 0
 }
 
 // isFirst reports whether nobody in the queue is before w.
@@ -165,12 +181,24 @@ func (a *Admission) isFirst(w *waiter) bool {
 	return a.first == w
 }
 
+// nudge gives the first waiter a turn if it may wait for less than somebody behind it would be content with.
+func (a *Admission) nudge() {
+	a.mu.Lock()
+	picky := a.first != nil && a.first.picky
+	a.mu.Unlock()
+	if picky {
+		a.wake(nil)
+	}
+}
+
 // admitted takes a waiter that has found its place out of all lists.
 func (a *Admission) admitted(w *waiter) {
 	a.mu.Lock()
 	w.lease = nil
 	if w.linked {
 		a.unlink(w)
+	} else {
+		a.turns--
 	}
 	spree := a.spree
 	a.waiting.Add(-1)
@@ -180,7 +208,7 @@ func (a *Admission) admitted(w *waiter) {
 	}
 }
 
-// quit takes out a waiter that gives up. Its turn, if it has one, is the next one's.
+// quit takes out a waiter that gives up, or that no server is left for. Its turn, if it has one, is the next one's.
 func (a *Admission) quit(w *waiter) {
 	w.lease = nil
 	if a.forget(w) {
@@ -194,6 +222,7 @@ func (a *Admission) forget(w *waiter) (turned bool) {
 	defer a.mu.Unlock()
 	a.waiting.Add(-1)
 	if !w.linked {
+		a.turns--
 		return true
 	}
 	a.unlink(w)

@@ -143,6 +143,27 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	one.call(one.dialer.CloseIdle)
 }
 
+// A loop that wants room may find the idle connections of another loop's server just as these are given up.
+func TestMakingRoomWhileOthersEvict(t *testing.T) {
+	t.Parallel()
+	one, two := newBench(t, 0), newBench(t, 1)
+	u := gated(2, 0, 9, time.Minute, specOf(alive(t, "a"), 1))
+	u.MaxIdle, u.Idle = 8, time.Minute
+	b := u.Set().Backends()[0]
+	for range 300 {
+		one.park(one.take(u))
+		k := newTaker()
+		evicted := make(chan struct{})
+		two.loop.Post(func() { two.dialer.Begin(Ask{From: u, Connect: time.Second, Taker: k}) })
+		one.loop.Post(func() { one.dialer.Evict(b); close(evicted) })
+		o := <-k.told
+		<-evicted
+		assert.Equal(t, o.why, record.None)
+		two.give(o)
+	}
+	one.call(one.dialer.CloseIdle)
+}
+
 // TestAdmissionIsExact has several loops want more than there is, some giving up on the way: the limits hold at every
 // moment, everybody is told exactly once, and in the end nothing is left.
 func TestAdmissionIsExact(t *testing.T) {

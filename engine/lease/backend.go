@@ -60,6 +60,8 @@ type Backend struct {
 	// MaxConnections bounds InUse over all loops; 0 is unlimited.
 	MaxConnections int32
 
+	gone atomic.Bool // not in its upstream's set any more, though another with its address may be
+
 	// Label is the name that a client may know the server by; "" where the upstream signs none.
 	Label string
 

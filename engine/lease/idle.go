@@ -20,9 +20,10 @@ import (
 type lot struct {
 	idle     pool.Idle[*parked]
 	timer    loop.Timer
-	dialer   *Dialer // set before kept says for the first time that there is something
+	dialer   *Dialer // set once, before kept says for the first time that there is something: other loops read it
 	upstream *Upstream
 	backend  *Backend
+	listed   bool         // among its dialer's lots
 	kept     atomic.Int32 // how many there are, for other loops; only where the server has a limit
 }
 
@@ -43,7 +44,7 @@ type parked struct {
 // Park keeps a connection to b for later, or closes it. Nothing of an earlier message may be on its way, and its place at
 // the server has been released.
 func (d *Dialer) Park(c *sock.Conn, b *Backend) {
-	if b.lots == nil || b.lots[0].upstream.MaxIdle == 0 || b.Removed() {
+	if b.lots == nil || b.lots[0].upstream.MaxIdle == 0 || b.gone.Load() {
 		c.Close()
 		return
 	}
@@ -52,6 +53,9 @@ func (d *Dialer) Park(c *sock.Conn, b *Backend) {
 		at.dialer = d
 		at.idle.MaxIdle = at.upstream.MaxIdle
 		at.timer.Bind(at)
+	}
+	if !at.listed {
+		at.listed = true
 		d.lots = append(d.lots, at)
 	}
 	p := d.parked.Get()
@@ -98,11 +102,11 @@ func (d *Dialer) CloseIdle() {
 // Evict closes the idle connections to b, which is gone, and forgets it.
 func (d *Dialer) Evict(b *Backend) {
 	at := &b.lots[d.net.Loop.Index()]
-	if at.dialer == nil {
+	if !at.listed {
 		return
 	}
 	at.clear()
-	at.dialer = nil
+	at.listed = false
 	d.lots = slices.DeleteFunc(d.lots, func(one *lot) bool { return one == at })
 }
 

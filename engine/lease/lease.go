@@ -282,7 +282,7 @@ func (l *Lease) Expired(*loop.Timer) {
 func (l *Lease) fail() {
 	taker, why, cause := l.ask.Taker, l.why, l.cause
 	if why == record.None {
-		why = l.ask.From.whyNobody()
+		why = l.ask.From.whyNobody(&l.tried)
 	}
 	l.finish()
 	taker.Unleased(why, cause)

@@ -18,12 +18,13 @@ func (l *Lease) queue() bool {
 		return false
 	}
 	l.waiter, l.waited = w, true
-	if door.isFirst(w) && l.tryTurn() {
+	if door.mayLook(w) && l.tryTurn() {
 		return l.backend != nil
 	}
 	l.set(queued)
 	on := l.dialer.net.Loop
 	on.Start(&l.timer, on.Now()+int64(door.Patience))
+	door.nudge()
 	return true
 }
 
@@ -34,7 +35,11 @@ func (l *Lease) tryTurn() bool {
 	if b == nil && full {
 		return false
 	}
-	l.ask.From.Door.admitted(l.waiter)
+	if door := l.ask.From.Door; b != nil {
+		door.admitted(l.waiter)
+	} else {
+		door.quit(l.waiter)
+	}
 	l.waiter, l.backend = nil, b
 	return true
 }
@@ -152,7 +157,7 @@ func (b *Backend) crowded(loop int) *lot {
 // Forsake ends the searches that wait for a connection to b to be made: b is down. They go on to another server.
 func (d *Dialer) Forsake(b *Backend) {
 	d.live.Each(func(l *Lease) {
-		if l.backend == b && l.state == dialing {
+		if l.backend.Is(b) && l.state == dialing {
 			l.again(record.MarkedDown, 0)
 		}
 	})

@@ -7,6 +7,9 @@ import "sluice/engine/record"
 // Upstream is the upstream whose server b is.
 func (b *Backend) Upstream() *Upstream { return b.upstream }
 
+// Is reports whether b and o are the same server, perhaps with different limits.
+func (b *Backend) Is(o *Backend) bool { return b != nil && b.state() == o.state() }
+
 // Doubt makes b look as if its last n uses had failed: the next failure counts for more, a success ends it.
 func (b *Backend) Doubt(n int) { b.state().inARow.Store(int32(max(n, 0))) }
 
@@ -34,9 +37,9 @@ func (u *Upstream) Spare(b *Backend, tried *Tried) bool {
 	return false
 }
 
-// whyNobody tells why no server was found although none was tried.
-func (u *Upstream) whyNobody() record.Reason {
-	if u.Set().Full(nil) {
+// whyNobody tells why no server was found for somebody who has been at those tried.
+func (u *Upstream) whyNobody(tried *Tried) record.Reason {
+	if u.Set().Full(tried) {
 		return record.UpstreamFull
 	}
 	return record.NoServer

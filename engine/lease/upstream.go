@@ -80,10 +80,10 @@ func (u *Upstream) Failed(b *Backend, why record.Reason) {
 }
 
 // take takes a place at a server, and at the door. Without one, full tells whether there would be a server, were it not
-// at its limit. Who has a turn passes those who wait.
+// at its limit. Who has a turn passes those who wait; who has been everywhere need not join them.
 func (u *Upstream) take(ask *Ask, loop int, tried *Tried, turn bool) (b *Backend, full bool) {
 	if u.Door != nil && (!turn && u.Door.Waiting() > 0 || !u.Door.enter()) {
-		return nil, true
+		return nil, u.Set().Full(tried)
 	}
 	g := u.now.Load()
 	if b = g.choose(ask, loop, tried); b != nil {
@@ -147,6 +147,7 @@ func (u *Upstream) Replace(specs []Spec) (added, removed []*Backend) {
 			continue
 		}
 		removed = append(removed, b)
+		b.gone.Store(true)
 		if !listed[b.Addr] { // else another one has taken over what happens to it
 			b.SetRemoved(true)
 		}
@@ -187,6 +188,7 @@ func (u *Upstream) backend(s Spec, before []*Backend) (b *Backend, known bool) {
 		return b, false
 	}
 	if old != nil && int(old.MaxConnections) == s.MaxConnections && old.Name == s.Name {
+		old.gone.Store(false)
 		return old, slices.Contains(before, old)
 	}
 	b = u.newBackend(s)

@@ -82,6 +82,12 @@ func hire(t *testing.T, change func(c *configs.Upstream)) *rig {
 
 func prepare(t *testing.T, change func(c *configs.Upstream)) *rig {
 	t.Helper()
+	return succeed(t, new(rig), change)
+}
+
+// succeed is prepare for a configuration that comes after another one, whose rig is given.
+func succeed(t *testing.T, before *rig, change func(c *configs.Upstream)) *rig {
+	t.Helper()
 	c := &configs.Upstream{
 		Name: "app", Balance: "first", ProxyProtocol: "off", HashOn: "client_ip", Servers: servers(3),
 		Eject: configs.Eject{Errors: 3, For: 10 * time.Second, MaxPercent: 50},
@@ -90,9 +96,9 @@ func prepare(t *testing.T, change func(c *configs.Upstream)) *rig {
 		change(c)
 	}
 	r := &rig{T: t}
-	u, known, issues := lease.Compile(c, lease.Deps{Config: new(configs.Config), Loops: 1})
+	u, known, issues := lease.Compile(c, lease.Deps{Config: new(configs.Config), Loops: 1, Before: before.u})
 	assert.Equal(t, len(issues), 0)
-	s, err := New(c, u, known, Options{Hooks: r, Log: slog.New(&r.log)})
+	s, err := New(c, u, known, Options{Hooks: r, Log: slog.New(&r.log), Before: before.s})
 	assert.NoError(t, err)
 	r.s, r.u = s, u
 	t.Cleanup(s.Close)

@@ -156,6 +156,8 @@ func (s *Steward) checked(e health.Event) {
 	w.backend.SetDown(!e.Up)
 	if e.Up {
 		w.backend.Forget()
+		w.until = time.Time{} // an ejection of before it was down is over as well
+		w.backend.SetEjected(false)
 		s.log.Info("server is up", "server", w.spec.Name, "cause", "check: "+e.Cause, "after", e.After, "down_for", now.Sub(w.since).Round(time.Millisecond))
 		s.ramp(w, now)
 	} else {
@@ -163,7 +165,7 @@ func (s *Steward) checked(e health.Event) {
 		s.log.Warn("server is down", "server", w.spec.Name, "cause", w.cause(), "after", e.After)
 	}
 	s.turned(w, now)
-	if !e.Up {
+	if !e.Up && !s.panics { // while it panics, nothing is believed of checks
 		s.hooks.Dead(w.backend)
 	}
 }

@@ -18,6 +18,9 @@ import (
 func (r *rig) listed() (all []string) {
 	v, _, _ := r.s.View()
 	for _, one := range v.Servers {
+		if one.State == "removed" {
+			continue
+		}
 		text := one.Name
 		if one.Weight != 1 {
 			text += " ×" + string(rune('0'+one.Weight))

@@ -28,6 +28,7 @@ type attempt struct {
 	retried  bool // a stale connection has been made good for
 	budgeted bool // a retry of the upstream's budget is ours
 	informed bool // an interim answer has been passed on
+	answered bool // the answer has been handed over, though it may be kept back still
 }
 
 // Seat implements sock.Placed.
@@ -150,6 +151,7 @@ func (a *attempt) Answered() {
 	if a.better(status) {
 		return
 	}
+	a.answered = true
 	a.proxy.stick(x, a.backend)
 	if x.Switching || x.Bodiless || x.ResponseBody == 0 {
 		x.Answer(nil)
@@ -201,16 +203,14 @@ func (a *attempt) Overdue(x *exchange.Exchange) bool {
 		return false
 	}
 	a.proxy.Upstream.Failed(a.backend, record.AnswerTimeout)
-	x.Record.FirstByte += x.Phase()
 	return a.again(record.AnswerTimeout)
 }
 
 // markedDown ends the wait for a server that a check has found dead.
 func (a *attempt) markedDown() {
-	if a.x.Answered() || a.back == nil || a.x.State() != exchange.Working {
+	if a.answered || a.back == nil || a.x.State() != exchange.Working {
 		return
 	}
-	a.x.Record.FirstByte += a.x.Phase()
 	if !a.again(record.MarkedDown) {
 		a.quit(record.MarkedDown, "", nil)
 	}

@@ -91,6 +91,7 @@ func (a *attempt) afresh() {
 // restart gives up the present connection and whatever came over it.
 func (a *attempt) restart() {
 	x := a.x
+	x.Record.FirstByte += x.Phase() // else what comes next would get the time
 	x.RecallBody()
 	a.drop()
 	x.Response.Reset()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -329,4 +330,21 @@ func TestUpstreamFileChangesALimit(t *testing.T) {
 	open := a.opened.Load() - a.closed.Load()
 	assert.Equal(t, open, int64(p.server(a.address).Idle))
 	assert.Equal(t, p.logged("server is"), 0)
+}
+
+// A name server that says nothing keeps nobody from ending the proxy, while it starts and when it serves.
+func TestUpstreamDNSSilenceDoesNotKeepTheProxy(t *testing.T) {
+	t.Parallel()
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	assert.NoError(t, err)
+	t.Cleanup(func() { silent.Close() })
+	p := command{config: fmt.Sprintf(named, "dns://app.test:80", 1, silent.LocalAddr())}.start(t)
+	_, _, err = silent.ReadFrom(make([]byte, 512)) // it asks
+	assert.NoError(t, err)
+	began := time.Now()
+	p.signal(syscall.SIGTERM)
+	p.exits(0)
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("took %v to end", took)
+	}
 }

@@ -148,6 +148,44 @@ func TestUpstreamQueueIsDrained(t *testing.T) {
 	assert.Equal(t, p.reasons(4), map[string]int{"done": 4})
 }
 
+// A request that has to be tried again has been admitted already: that the queue is full meanwhile is not its concern.
+func TestUpstreamQueueDoesNotRefuseRetries(t *testing.T) {
+	t.Parallel()
+	die := make(chan struct{})
+	bad := station(t).serves(func(c net.Conn) {
+		if hearsOne(c) {
+			<-die
+			_ = c.(*net.TCPConn).SetLinger(0)
+		}
+	})
+	good := turnstiles(t)
+	p := run(t, limited, fmt.Sprintf(`{address: "%s", max_connections: 1}, "%s"`, bad.address(), good.address),
+		"balance: first, eject: off, max_connections: 2, queue: {size: 1}")
+	for range 5 {
+		answers := make(chan answer, 3)
+		for _, now := range []upstream{{InUse: 1}, {InUse: 2}, {InUse: 2, Waiting: 1}} { // one is reset, one is held, one waits
+			b := p.browser()
+			go func() {
+				a, _ := b.does("GET", "/", nil)
+				answers <- a
+			}()
+			assert.Eventually(t, func() bool { u := p.upstream(); return u.InUse == now.InUse && u.Waiting == now.Waiting })
+		}
+		die <- struct{}{}
+		for left := cap(answers); left > 0; {
+			select {
+			case path := <-good.came:
+				good.goes <- path
+			case a := <-answers:
+				left--
+				if a.Response == nil || a.StatusCode != http.StatusOK {
+					t.Fatalf("answered %+v, with %+v", a, p.upstream())
+				}
+			}
+		}
+	}
+}
+
 // isClosed reports whether port 1 takes no more connections.
 func (p *proxy) isClosed() bool {
 	c, err := net.Dial("tcp", p.addr(1))

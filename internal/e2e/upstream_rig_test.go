@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,8 +109,26 @@ func (c *child) dies() {
 }
 
 // hangs has it stop as it stands: the kernel still takes connections for it. wakes ends that.
-func (c *child) hangs() { c.signal(syscall.SIGSTOP) }
+func (c *child) hangs() {
+	c.t.Helper()
+	c.signal(syscall.SIGSTOP)
+	assert.Eventually(c.t, c.isStopped)
+}
+
 func (c *child) wakes() { c.signal(syscall.SIGCONT) }
+
+// isStopped reports whether every thread has heard the signal.
+func (c *child) isStopped() bool {
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", c.cmd.Process.Pid))
+	assert.NoError(c.t, err)
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if _, after, _ := bytes.Cut(stat, []byte(") ")); err != nil || !bytes.HasPrefix(after, []byte("T ")) {
+			return false
+		}
+	}
+	return len(stats) > 0
+}
 
 // refuses has it close its port in good order; opens ends that.
 func (c *child) refuses() {

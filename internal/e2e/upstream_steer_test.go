@@ -85,13 +85,13 @@ func TestUpstreamSlowStart(t *testing.T) {
 		p := run(t, steered, quoted(one, two), "slow_start: "+lasts)
 		b := p.browser()
 		assert.Equal(t, p.server(one).SlowStart, 1000) // those of the beginning do not start slowly
-		assert.Equal(t, b.shares(20), map[string]int{"one": 10, "two": 10})
+		assert.Equal(t, b.shares(10), map[string]int{"one": 5, "two": 5})
 		p.tells(one, "drain", `{"draining": true}`)
 		p.tells(one, "drain", `{"draining": false}`)
 		return p, b
 	}
 	p, b := comesBack("1h")
-	if first := b.shares(100); first["one"] == 0 || first["one"] > 20 {
+	if first := b.shares(60); first["one"] == 0 || first["one"] > 12 {
 		t.Errorf("%v at the beginning of a slow start", first)
 	}
 	if share := p.status().Servers[0].SlowStart; share >= 200 {
@@ -99,5 +99,5 @@ func TestUpstreamSlowStart(t *testing.T) {
 	}
 	p, b = comesBack("1s")
 	assert.Eventually(t, func() bool { return p.server(one).SlowStart == 1000 })
-	assert.Equal(t, b.shares(20), map[string]int{"one": 10, "two": 10})
+	assert.Equal(t, b.shares(10), map[string]int{"one": 5, "two": 5})
 }

@@ -45,13 +45,13 @@ func (p *proxy) returns(n int, cookie string) map[string]int {
 
 func TestUpstreamSticky(t *testing.T) {
 	t.Parallel()
-	all := map[string]*rising{"a": rises(t, "a"), "b": rises(t, "b"), "c": rises(t, "c")}
-	list := quoted(all["a"].address, all["b"].address, all["c"].address)
+	all := map[string]*rising{"north": rises(t, "north"), "south": rises(t, "south"), "west": rises(t, "west")}
+	list := quoted(all["north"].address, all["south"].address, all["west"].address)
 	p := run(t, sticky, list)
 	first := p.browser().gets("/")
 	cookie := cookieOf(first)
 	has(t, first.Header.Get("Set-Cookie"), "srv=", "Path=/", "HttpOnly", "Max-Age=3600")
-	if strings.Contains(cookie, first.body) || strings.Contains(cookie, "127.0.0.1") {
+	if strings.Contains(cookie, first.body) || strings.Contains(cookie, all[first.body].address) {
 		t.Errorf("the cookie %s tells where the server is", cookie)
 	}
 	home := first.body

@@ -29,7 +29,9 @@ func (w *World) pass() bool {
 			w.rest()
 			continue
 		}
-		w.play.atRest()
+		if w.play.atRest(); len(w.faults) > 0 {
+			return false
+		}
 		w.now = max(w.now, at)
 		w.stuck = 0
 		w.catchUp()

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
+	"time"
 
 	"sluice/engine/record"
 )
@@ -239,6 +240,8 @@ func (w *web) wrongAsk(a *ask, over bool) string {
 	case a.final == nil:
 	case a.page && (r.Reason.Status() != a.final.status || int(r.Status) != a.final.status):
 		return fmt.Sprintf("it was answered by a page with status %d, for %s", a.final.status, r.Reason)
+	case a.page && r.Reason.Passes() != (a.final.value("Retry-After") != ""):
+		return fmt.Sprintf("it is told %q when to come back, for %s", a.final.value("Retry-After"), r.Reason)
 	case a.final.toEnd && a.of.e.unix: // a cut looks like an end
 	case !a.page && !a.switched && r.Reason != record.Done:
 		return fmt.Sprintf("it was answered, and ended in %s", r.Reason)
@@ -282,7 +285,8 @@ func (w *web) implausibleEnd(a *ask) string {
 	case record.NotFound:
 		return unless(a.way == noWay, "it has a route")
 	case record.HeaderTimeout:
-		return unless((r.Total >= timeoutHeader || a.nth == 1) && !c.attentive(), "the client was in time")
+		const blink = time.Millisecond // the clock goes on between two looks of one event
+		return unless((r.Total >= timeoutHeader-blink || a.nth == 1) && !c.attentive(), "the client was in time")
 	case record.BodyTimeout, record.BodyTooSlow:
 		return unless(!c.attentive() || c.pauseFor > 0, "the client sent its body in time")
 	case record.WriteTimeout:

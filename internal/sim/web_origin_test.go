@@ -214,7 +214,7 @@ func (o *origin) head() bool {
 		return false
 	}
 	o.reply = o.web.newReply(a, o)
-	if o.served > 0 && w.chance(w.plan.rude/4) {
+	if o.served > 0 && w.chance(w.plan.rude/4) || w.chance(o.web.sick/4) {
 		o.leaves = true // it was about to close when the request came
 		o.w.cover.hit(idleLeft)
 		o.leave([]ending{endsFirst, quits, resets}[w.rng.IntN(3)])

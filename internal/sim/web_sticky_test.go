@@ -34,7 +34,7 @@ func (c *client) remember(a *ask) {
 }
 
 // unstick takes the cookie out of an answer's fields, and judges it: whoever has not got the cookie of the server that
-// answered is given it, and nobody else.
+// answered is given it, and nobody else; but not by a server that cannot serve.
 func (w *web) unstick(a *ask, r *reply, fields []field) (rest []field, wrong string) {
 	const before = stickyName + "="
 	given := ""
@@ -49,7 +49,7 @@ func (w *web) unstick(a *ask, r *reply, fields []field) (rest []field, wrong str
 	if w.sticky != nil {
 		want = w.sticky.Label("pool", lease.Endpoint(r.by.e.peer.server.addr).String())
 	}
-	if a.cookie == want {
+	if a.cookie == want || r.status >= 502 && r.status <= 504 {
 		want = ""
 	}
 	if given != want {

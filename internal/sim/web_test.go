@@ -161,6 +161,7 @@ func (w *web) build() rig {
 	r.server = h1.NewServer(config, r.net, &exchange.Service{
 		Names: config.Names, Router: r, Recorder: r, Timeouts: r.timeouts(),
 	})
+	r.streams = liveIn(r.server, "streams")
 	if w.leave > 0 {
 		w.after(int64(w.leave), func() { w.loop.Post(r.leave) })
 	}
@@ -178,7 +179,8 @@ type webRig struct {
 	routes   [ways]*exchange.Route
 	parked   map[*exchange.Exchange]int // by the gate, with the number of the parking
 	parkings int
-	deaf     bool // the listener is closed
+	deaf     bool          // the listener is closed
+	streams  reflect.Value // how many are in use
 }
 
 func (r *webRig) timeouts() exchange.Timeouts {
@@ -286,8 +288,10 @@ func (r *webRig) close() {
 func (r *webRig) active() int { return r.server.Active() }
 
 // live looks into a free list for what was not put back: nobody else could tell.
-func live(owner any, list string) int {
-	return int(reflect.ValueOf(owner).Elem().FieldByName(list).FieldByName("live").Int())
+func live(owner any, list string) int { return int(liveIn(owner, list).Int()) }
+
+func liveIn(owner any, list string) reflect.Value {
+	return reflect.ValueOf(owner).Elem().FieldByName(list).FieldByName("live")
 }
 
 func (r *webRig) leftovers(report func(string, int)) {
@@ -313,8 +317,9 @@ func (w *web) inspect() {
 	c := &w.rig.common
 	c.care.inspect()
 	used := c.arena.InUse() + c.pipes.InUse()
-	if most := 5*c.net.Open() + 8*live(w.rig.server, "streams"); used > most {
-		w.fault("%d buffers and pipes for %d connections and %d exchanges", used, c.net.Open(), live(w.rig.server, "streams"))
+	streams := int(w.rig.streams.Int())
+	if most := 5*c.net.Open() + 8*streams; used > most {
+		w.fault("%d buffers and pipes for %d connections and %d exchanges", used, c.net.Open(), streams)
 	}
 	if idle := int(w.stats.Get(stat.HTTPBackIdle)); idle > w.pool.MaxIdle*len(w.servers) {
 		w.fault("%d idle connections to %d servers, with a limit of %d for each", idle, len(w.servers), w.pool.MaxIdle)
@@ -325,7 +330,7 @@ func (w *web) inspect() {
 func (w *web) atRest() {
 	c := &w.rig.common
 	c.care.atRest()
-	streams := live(w.rig.server, "streams")
+	streams := int(w.rig.streams.Int())
 	active, waiting := int(w.stats.Get(stat.HTTPActive)), int(w.stats.Get(stat.HTTPIdle))
 	if streams != active {
 		w.fault("at rest, there are %d streams for %d exchanges", streams, active)

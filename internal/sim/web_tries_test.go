@@ -107,6 +107,9 @@ func (s spied) Failed(err *record.Error) {
 	known := *err
 	t.err = &known
 	t.due, _ = w.again(t, w.retry.Reset && err.Retry == record.RetryIfReused && cutShort(err.Kind))
+	if w.plant.kind == plantResend {
+		err.Retry = record.RetryYes
+	}
 	s.Attempt.Failed(err)
 }
 

@@ -10,16 +10,6 @@ import (
 	"sluice/pool"
 )
 
-// rig is what stands between clients and origins.
-type rig interface {
-	start(fd int)
-	close()
-	base() *common
-	active() int
-	// leftovers says what was not given back.
-	leftovers(report func(what string, n int))
-}
-
 // common is what every rig is built on.
 type common struct {
 	w       *World
@@ -46,6 +36,9 @@ func (c *common) init(w *World) {
 }
 
 func (c *common) base() *common { return c }
+
+// common is what the rig is built on.
+func (w *World) common() *common { return w.rig.(interface{ base() *common }).base() }
 
 func (c *common) listen(fd int, acceptor sock.Acceptor) {
 	ear, err := sock.NewListener(c.net, sock.ListenerConfig{

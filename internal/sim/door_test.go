@@ -38,23 +38,26 @@ func queueOf(d *lease.Admission) (list []waiting) {
 	return list
 }
 
-// identity is where a backend's counts are: that of another one, if it has inherited them.
-func identity(b *lease.Backend) (at uintptr, own bool) {
+// identity is where a backend's counts are: at another one, if it has inherited them.
+func identity(b *lease.Backend) (at uintptr, heir bool) {
 	v := reflect.ValueOf(b).Elem()
 	if shared := v.FieldByName("shared"); !shared.IsNil() {
-		return shared.Pointer(), false
+		return shared.Pointer(), true
 	}
-	return v.FieldByName("own").UnsafeAddr(), true
+	return v.FieldByName("own").UnsafeAddr(), false
 }
 
-// inspect checks the counts after each batch.
+// inspect checks the counts after each batch. Without a door nothing has a limit.
 func (c *care) inspect() {
-	if c.upstream == nil {
+	if c.upstream == nil || c.upstream.Door == nil {
 		return
+	}
+	if c.w.plant.strikes(plantHoard) && len(c.known) > 0 {
+		c.known[0].Acquire()
 	}
 	inUse, picks := 0, uint64(0)
 	for _, b := range c.known {
-		if _, own := identity(b); own {
+		if !b.heir {
 			inUse += int(b.InUse())
 			picks += b.Picks()
 		}
@@ -63,9 +66,6 @@ func (c *care) inspect() {
 		}
 	}
 	d := c.upstream.Door
-	if d == nil {
-		return
-	}
 	switch {
 	case d.InUse() != inUse:
 		c.w.fault("the door counts %d connections in use, the servers %d", d.InUse(), inUse)
@@ -92,7 +92,7 @@ func (c *care) countOpen() {
 
 // lingering counts those that belong to nobody any more and wait for their last bytes to arrive.
 func (c *care) lingering(nears []*end) (n int) {
-	all := reflect.ValueOf(c.w.rig.base().net).Elem().FieldByName("lingering").MapKeys()
+	all := reflect.ValueOf(c.w.common().net).Elem().FieldByName("lingering").MapKeys()
 	for _, e := range nears {
 		if slices.ContainsFunc(all, func(g reflect.Value) bool { return int(g.Elem().FieldByName("fd").Int()) == e.file.fd }) {
 			n++
@@ -158,13 +158,22 @@ func (c *care) watchPatience(d *lease.Admission, list []waiting) {
 
 // atRest sees to it that nobody waits for what is there.
 func (c *care) atRest() {
-	if c.upstream != nil {
-		c.countOpen()
-	}
-	if c.upstream == nil || c.upstream.Door == nil || c.upstream.Door.Waiting() == 0 {
+	if c.upstream == nil {
 		return
 	}
+	for _, b := range c.known {
+		if c.dialer.Idle(b.Backend) > 0 && !slices.Contains(c.upstream.Set().Backends(), b.Backend) {
+			c.w.fault("at rest, a connection to %s is kept, which nobody will use", b.Name)
+		}
+	}
+	if c.upstream.Door == nil {
+		return
+	}
+	c.countOpen()
 	d := c.upstream.Door
+	if d.Waiting() == 0 {
+		return
+	}
 	list := queueOf(d)
 	if len(list) != d.Waiting() {
 		c.w.fault("at rest, %d wait and %d are in the queue: a turn was lost", d.Waiting(), len(list))

@@ -18,9 +18,9 @@ type care struct {
 	abandon  func(*lease.Backend) // ends the waits for answers; nil where nobody waits for one
 	doorman  doorman
 
-	specs    []lease.Spec     // as they are listed now
-	unlisted []lease.Spec     // that were once
-	known    []*lease.Backend // all that have ever been listed
+	specs    []lease.Spec // as they are listed now
+	unlisted []lease.Spec // that were once
+	known    []servant    // all that have ever been listed
 	limits   map[lease.Endpoint]int
 	downs    map[lease.Endpoint]int64 // when the loop last heard that it is down
 	limited  bool                     // something has, or had, a limit
@@ -32,13 +32,29 @@ const serversMax = 7
 
 func (c *care) init(w *World, u *lease.Upstream, specs []lease.Spec) {
 	*c = care{w: w, upstream: u, specs: specs, limits: map[lease.Endpoint]int{}, downs: map[lease.Endpoint]int64{}}
-	c.known = slices.Clone(u.Set().Backends())
+	c.learn(u.Set().Backends())
 	c.limited = w.plan.places > 0
 	for i := range specs {
 		c.note(&specs[i])
 	}
 	for range w.plan.tends {
 		w.after(w.delay(4*time.Second), func() { c.meanwhile(c.tend) })
+	}
+}
+
+// servant is a backend that has been listed.
+type servant struct {
+	*lease.Backend
+	heir bool // its counts are those of an earlier one
+}
+
+// learn remembers backends that are new.
+func (c *care) learn(all []*lease.Backend) {
+	for _, b := range all {
+		if !slices.ContainsFunc(c.known, func(s servant) bool { return s.Backend == b }) {
+			_, heir := identity(b)
+			c.known = append(c.known, servant{b, heir})
+		}
 	}
 }
 
@@ -65,12 +81,11 @@ func (c *care) meanwhile(do func()) {
 // tend does one thing to the servers.
 func (c *care) tend() {
 	c.tended = true
-	backends := c.upstream.Set().Backends()
-	if len(backends) == 0 {
-		c.relist()
+	b := c.choose()
+	if b == nil {
+		c.relist(c.change)
 		return
 	}
-	b := backends[c.w.rng.IntN(len(backends))]
 	switch c.w.rng.IntN(8) {
 	case 0, 1, 2:
 		c.w.cover.hit(ServerDown)
@@ -81,8 +96,20 @@ func (c *care) tend() {
 	case 4:
 		c.turn("is draining", b, b.SetDraining)
 	default:
-		c.relist()
+		c.relist(c.change)
 	}
+}
+
+// choose draws a server, mostly one that is in use; nil if there is none at all.
+func (c *care) choose() (b *lease.Backend) {
+	backends := c.upstream.Set().Backends()
+	for range 3 {
+		if len(backends) == 0 || b != nil && b.InUse() > 0 {
+			break
+		}
+		b = backends[c.w.rng.IntN(len(backends))]
+	}
+	return b
 }
 
 // turn sets one of a server's causes, and ends it after a while.
@@ -120,18 +147,19 @@ func (c *care) dead(b *lease.Backend) {
 }
 
 // relist makes another set.
-func (c *care) relist() {
+func (c *care) relist(change func([]lease.Spec) []lease.Spec) {
 	listed := make(map[lease.Endpoint]bool)
 	for _, s := range c.specs {
 		listed[s.Addr] = true
 	}
-	c.specs = c.change(slices.Clone(c.specs))
+	c.specs = change(slices.Clone(c.specs))
+	for i := range c.specs {
+		c.note(&c.specs[i])
+	}
 	added, removed := c.upstream.Replace(c.specs)
 	c.w.trace("the servers are replaced: %+v", c.specs)
+	c.learn(added)
 	for _, b := range added {
-		if !slices.Contains(c.known, b) {
-			c.known = append(c.known, b)
-		}
 		if !listed[b.Addr] { // it may have been here before, in another condition
 			b.SetDown(false)
 			b.SetEjected(false)
@@ -159,8 +187,7 @@ func (c *care) change(specs []lease.Spec) []lease.Spec {
 	}
 	switch draw := w.rng.IntN(8); {
 	case (draw == 0 || len(specs) == 0) && len(c.unlisted) > 0:
-		specs = append(specs, c.unlisted[0])
-		c.unlisted = c.unlisted[1:]
+		return c.bringBack(specs)
 	case (draw <= 2 || len(specs) == 0) && len(w.servers) < serversMax:
 		specs = append(specs, c.spec(w.newServer()))
 	case len(specs) == 0:
@@ -178,9 +205,18 @@ func (c *care) change(specs []lease.Spec) []lease.Spec {
 		c.unlisted = append(c.unlisted, specs[at])
 		specs = slices.Delete(specs, at, at+1)
 		w.cover.hit(ServerRemoved)
+		if w.chance(50) {
+			w.after(w.delay(time.Second), func() { c.meanwhile(func() { c.relist(c.bringBack) }) })
+		}
 	}
-	for i := range specs {
-		c.note(&specs[i])
+	return specs
+}
+
+// bringBack lists the server again that was removed last.
+func (c *care) bringBack(specs []lease.Spec) []lease.Spec {
+	if last := len(c.unlisted) - 1; last >= 0 {
+		specs = append(specs, c.unlisted[last])
+		c.unlisted = c.unlisted[:last]
 	}
 	return specs
 }
@@ -208,7 +244,7 @@ func (c *care) leftovers(report func(string, int)) {
 	report("leases", c.dialer.Pending())
 	for _, b := range c.known {
 		report("connections counted at "+b.Name, int(b.InUse()))
-		report("connections idle at "+b.Name, c.dialer.Idle(b))
+		report("connections idle at "+b.Name, c.dialer.Idle(b.Backend))
 	}
 	if d := c.upstream.Door; d != nil {
 		report("places at the door", d.InUse())
