@@ -149,6 +149,12 @@ func (e *Engine) Attend(configFile string) error {
 	return nil
 }
 
+// Abandon removes what others find the engine by, for a process that ends before Start has returned.
+func (e *Engine) Abandon() {
+	e.closeAdmins()
+	e.sockets.unlink()
+}
+
 func (e *Engine) serveAdmins() {
 	for _, a := range e.admins {
 		a.Serve()

@@ -37,7 +37,7 @@ func serve(cfg *configs.Config, file string, started func()) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
-	e, err := build(cfg, log, signals)
+	e, err := unless(signals, func() (*engine.Engine, error) { return engine.New(cfg, log) })
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,8 @@ func serve(cfg *configs.Config, file string, started func()) error {
 			return err
 		}
 	}
-	if err = e.Start(); err != nil {
+	if _, err = unless(signals, func() (struct{}, error) { return struct{}{}, e.Start() }); err != nil {
+		e.Abandon()
 		return err
 	}
 	log.Info("listening", "addresses", strings.Join(e.Addresses(), " "), "version", version, "pid", os.Getpid())
@@ -59,21 +60,22 @@ func serve(cfg *configs.Config, file string, started func()) error {
 	return wait(e, cfg, signals, log)
 }
 
-// build makes the engine. It may take seconds where a name server is silent; a signal does not wait for that.
-func build(cfg *configs.Config, log *slog.Logger, signals <-chan os.Signal) (e *engine.Engine, err error) {
-	made := make(chan struct{})
+// unless does what may take seconds where a name server is silent; a signal does not wait for that.
+func unless[T any](signals <-chan os.Signal, do func() (T, error)) (made T, err error) {
+	over := make(chan struct{})
 	go func() {
-		defer close(made)
-		e, err = engine.New(cfg, log)
+		defer close(over)
+		made, err = do()
 	}()
 	for {
 		select {
-		case <-made:
-			return e, err
+		case <-over:
+			return made, err
 		case s := <-signals:
 			switch s {
 			case syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT:
-				return nil, errors.New("stopped by a signal before it listened")
+				var none T
+				return none, errors.New("stopped by a signal before it listened")
 			}
 		}
 	}

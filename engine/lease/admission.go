@@ -138,16 +138,21 @@ func (w *waiter) turn() {
 	}
 }
 
-// join puts a lease at the end of the queue; nil when that is full.
+// join puts a lease at the end of the queue; nil when that is full. One that has had a place before goes to its front,
+// whether it is full or not.
 func (a *Admission) join(l *Lease) *waiter {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.waiting.Load() >= a.size {
+	if a.waiting.Load() >= a.size && !l.ask.Again {
 		a.refused.Add(1)
 		return nil
 	}
-	a.tickets++
-	w := &waiter{lease: l, loop: l.dialer.net.Loop, ticket: a.tickets, picky: l.tried.Len() > 0}
+	ticket := uint64(0) // before everybody else: those are no more than had places
+	if !l.ask.Again {
+		a.tickets++
+		ticket = a.tickets
+	}
+	w := &waiter{lease: l, loop: l.dialer.net.Loop, ticket: ticket, picky: l.tried.Len() > 0}
 	a.waiting.Add(1)
 	a.link(w)
 	return w

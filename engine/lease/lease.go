@@ -41,17 +41,19 @@ type Ask struct {
 	Avoid   *Tried        // servers not to take, because they have failed before; may be nil, and may change after Begin
 	Connect time.Duration // for each attempt
 	Pooled  bool          // a connection that was idle will do; Seek says so by itself
+	Again   bool          // it has had a place before: it does not queue behind those who have not
 	Once    bool          // one server only: a failure is not made good by another
 	Taker   Taker
 }
 
 // Dialer makes leases on one loop, and keeps the connections that are idle.
 type Dialer struct {
-	net    *sock.Net
-	leases pool.FreeList[Lease]
-	parked pool.FreeList[parked]
-	lots   []*lot              // those that have ever held a connection
-	live   sock.Roster[*Lease] // searches under way
+	net      *sock.Net
+	leases   pool.FreeList[Lease]
+	parked   pool.FreeList[parked]
+	partings pool.FreeList[parting]
+	lots     []*lot              // those that have ever held a connection
+	live     sock.Roster[*Lease] // searches under way
 }
 
 // NewDialer returns the dialer of net's loop.
@@ -222,7 +224,7 @@ func (l *Lease) drop() {
 		l.conn = nil
 	}
 	if l.backend != nil {
-		l.backend.Release()
+		l.dialer.LetGo(l.backend)
 		l.backend = nil
 	}
 	l.unqueue()

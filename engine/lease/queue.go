@@ -105,20 +105,16 @@ func (l *Lease) makeRoom() bool {
 	if at == nil {
 		return false
 	}
-	if at.dialer == l.dialer {
-		at.evict()
-		return false
-	}
 	e := &errand{lease: l}
-	home := l.dialer.net.Loop
+	home, there := l.dialer.net.Loop, at.dialer
 	done := func() {
 		if e.lease != nil {
 			e.lease.roomMade()
 		}
 	}
-	if !at.dialer.net.Loop.Post(func() {
+	if !there.net.Loop.Post(func() {
 		at.evict()
-		home.Post(done)
+		there.part(nil, func() { home.Post(done) })
 	}) {
 		return false
 	}
@@ -127,10 +123,15 @@ func (l *Lease) makeRoom() bool {
 	return true
 }
 
-// roomMade goes on to dial.
+// roomMade goes on to dial, unless the server has been found dead meanwhile.
 func (l *Lease) roomMade() {
 	l.errand = nil
 	l.set(picking)
+	if !l.ask.From.Set().Admits(l.backend) {
+		l.missed(record.MarkedDown, 0)
+		l.next()
+		return
+	}
 	if !l.connect() {
 		l.next()
 	}

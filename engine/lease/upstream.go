@@ -82,7 +82,7 @@ func (u *Upstream) Failed(b *Backend, why record.Reason) {
 // take takes a place at a server, and at the door. Without one, full tells whether there would be a server, were it not
 // at its limit. Who has a turn passes those who wait; who has been everywhere need not join them.
 func (u *Upstream) take(ask *Ask, loop int, tried *Tried, turn bool) (b *Backend, full bool) {
-	if u.Door != nil && (!turn && u.Door.Waiting() > 0 || !u.Door.enter()) {
+	if u.Door != nil && (!turn && !ask.Again && u.Door.Waiting() > 0 || !u.Door.enter()) {
 		return nil, u.Set().Full(tried)
 	}
 	g := u.now.Load()

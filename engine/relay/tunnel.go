@@ -94,7 +94,7 @@ func (t *tunnel) end(why record.Reason, cause syscall.Errno) {
 	t.hangUp(t.back, orderly)
 	if t.backend != nil {
 		t.judge(why)
-		t.backend.Release()
+		r.dialer.LetGo(t.backend)
 	}
 	t.uncount()
 	t.gate.Release()

@@ -78,7 +78,9 @@ func (s *Steward) pardon(w *ward, now time.Time) {
 	w.backend.SetEjected(false)
 	w.backend.Doubt(s.config.Eject.Errors - 1)
 	w.backend.Forget()
-	s.log.Info("server is used again after an ejection", "server", w.spec.Name)
+	if w.state() == lease.Up {
+		s.log.Info("server is used again after an ejection", "server", w.spec.Name)
+	}
 	s.ramp(w, now)
 	s.turned(w, now)
 }

@@ -189,10 +189,20 @@ func (s *Steward) judge() {
 			s.log.Warn("too few servers are usable: all of them are used, whatever is known about them", "usable", usable, "servers", total)
 		} else {
 			s.log.Info("enough servers are usable again", "usable", usable, "servers", total)
+			s.forsake()
 		}
 	}
 	if s.upstream.Door != nil {
 		s.upstream.Door.Kick()
+	}
+}
+
+// forsake has nobody wait for servers that are down, now that this is believed again.
+func (s *Steward) forsake() {
+	for _, w := range s.order {
+		if w.backend.Down() {
+			s.hooks.Dead(w.backend)
+		}
 	}
 }
 

@@ -37,7 +37,8 @@ func (a *attempt) Seat() *sock.Place[*attempt] { return &a.place }
 // ask says what connection is wanted; where another request has failed before, an idle one will do as well.
 func (a *attempt) ask(pooled bool) lease.Ask {
 	return lease.Ask{
-		From: a.proxy.Upstream, Key: a.proxy.key(a.x), Prefer: a.proxy.preferred(a.x), Avoid: a.failed,
+		Again: a.retried || a.failed != nil,
+		From:  a.proxy.Upstream, Key: a.proxy.key(a.x), Prefer: a.proxy.preferred(a.x), Avoid: a.failed,
 		Connect: a.proxy.Connect, Pooled: pooled, Once: !a.proxy.Retry.Connect, Taker: a,
 	}
 }
@@ -182,10 +183,13 @@ func (a *attempt) Failed(err *record.Error) {
 		x.Fail(err.Kind, err.Detail, err.Cause)
 		return
 	}
-	unsent := err.Retry == record.RetryYes && !a.retried && x.Replayable()
+	unsent := err.Retry == record.RetryYes && x.Replayable()
 	stale := err.Retry == record.RetryIfReused && a.reused
-	if unsent || stale && !a.retried && a.resendable() && a.afford() {
+	if !a.retried && (unsent && a.reused || stale && a.resendable() && a.afford()) {
 		a.afresh()
+		return
+	}
+	if unsent && a.onward() {
 		return
 	}
 	if !stale { // else it may have ended before the request came, which is nobody's fault
@@ -222,14 +226,15 @@ func (a *attempt) Delivered(*exchange.Exchange) {
 	a.back = nil
 	c, b := a.conn, a.backend
 	a.conn, a.backend = nil, nil
-	b.Release()
 	d := a.proxy.Origins.dialer
 	a.free()
 	if reusable {
-		d.Park(c, b)
+		d.Park(c, b) // first, so that nobody who gets the place overlooks it
+		b.Release()
 		return
 	}
 	c.Close()
+	d.LetGo(b)
 }
 
 // Cancel implements exchange.Serving.
@@ -271,7 +276,7 @@ func (a *attempt) drop() {
 		a.conn = nil
 	}
 	if a.backend != nil {
-		a.backend.Release()
+		a.proxy.Origins.dialer.LetGo(a.backend)
 		a.backend = nil
 	}
 }

@@ -50,7 +50,7 @@ func (b *Budget) Begin(now int64) {
 func (b *Budget) Take(u *lease.Upstream, now int64, percent int) bool {
 	live, picks := u.Load()
 	recent := b.recent(now, picks, percent)
-	most := max(floor, live*percent/100)
+	most := max(floor, (live-int(b.running.Load()))*percent/100)
 	for percent > 0 {
 		n := b.running.Load()
 		if int(n) >= most && !recent {
@@ -80,7 +80,8 @@ func (b *Budget) recent(now int64, picks uint64, percent int) bool {
 		b.retries *= left
 		b.at, b.picks = now, picks
 	}
-	return b.retries+1 <= b.requests*float64(percent)/100
+	// The picks that are retries are not what they are measured by.
+	return b.retries+1 <= (b.requests-b.retries)*float64(percent)/100
 }
 
 // Done says that a retry is over.

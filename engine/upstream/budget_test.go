@@ -46,11 +46,11 @@ func TestTheFloorOfABudget(t *testing.T) {
 	assert.Equal(t, []uint64{b.Granted(), b.Refused()}, []uint64{5, 25})
 }
 
-// Of many requests under way a fraction may be retried at a time.
+// Of many requests under way a fraction may be retried at a time: of those that are first tries.
 func TestABudgetOfLiveRequests(t *testing.T) {
 	t.Parallel()
 	u := load(t, 100, 100)
-	for percent, want := range map[int]int{20: 20, 3: 3, 1: 3, 100: 100} {
+	for percent, want := range map[int]int{20: 16, 3: 3, 1: 3, 100: 50} {
 		b := &Budget{picks: 100, at: 1} // none of them is recent
 		if got := b.take(u, 1, percent, 200); got != want {
 			t.Errorf("%d percent: %d of 100, want %d", percent, got, want)
@@ -75,7 +75,7 @@ func TestABudgetOfRecentRequests(t *testing.T) {
 	}
 	u, b := short()
 	// 1,000 requests in a second have faded to 952 on average by its end.
-	within("after a second", b.take(u, hour+time.Second, 20, 500), 187, 193)
+	within("after a second", b.take(u, hour+time.Second, 20, 500), 156, 160)
 	within("at once", b.take(u, hour+time.Second, 20, 500), 0, 0)
 	for range int(b.running.Load()) {
 		b.Done()
@@ -84,7 +84,7 @@ func TestABudgetOfRecentRequests(t *testing.T) {
 
 	u, b = short()
 	b.take(u, hour+time.Second, 20, 1)
-	within("ten seconds later", b.take(u, hour+11*time.Second, 20, 500), 68, 73)
+	within("ten seconds later", b.take(u, hour+11*time.Second, 20, 500), 56, 60)
 	u, b = short()
 	b.take(u, hour+time.Second, 20, 1)
 	within("ten minutes later", b.take(u, hour+10*time.Minute, 20, 500), 2, 2) // with the one that runs
@@ -93,7 +93,7 @@ func TestABudgetOfRecentRequests(t *testing.T) {
 	before := new(Budget)
 	before.Begin(int64(hour))
 	before.Begin(int64(2 * hour)) // only the first counts
-	within("begun twice", before.take(u, hour+time.Second, 20, 500), 187, 193)
+	within("begun twice", before.take(u, hour+time.Second, 20, 500), 156, 160)
 }
 
 // Retries of late count against those to come: a budget that is spent is not full again in a moment.
@@ -115,7 +115,7 @@ func TestASpentBudgetFillsUpSlowly(t *testing.T) {
 		}
 		spent += b.take(u, now, 20, 500)
 	}
-	if limit := 11_000 * 20 / 100; spent < limit*8/10 || spent > limit+3 {
+	if limit := 11_000 * 20 / 100; spent < limit*7/10 || spent > limit+3 {
 		t.Errorf("%d retries of 11,000 requests, want up to %d", spent, limit)
 	}
 }

@@ -62,21 +62,37 @@ func (a *attempt) elsewhere() bool {
 		return false
 	}
 	a.retries++
+	a.leaveFor()
+	return true
+}
+
+// onward goes on from a server that has taken nothing of the request, as if it could not be reached.
+func (a *attempt) onward() bool {
+	if !a.proxy.Retry.Connect || !a.proxy.Upstream.Spare(a.backend, a.failed) {
+		return false
+	}
+	a.proxy.Upstream.Failed(a.backend, record.ServerReset)
+	a.leaveFor()
+	return true
+}
+
+// leaveFor looks for another server than the present one.
+func (a *attempt) leaveFor() {
 	if a.failed == nil {
 		a.failed = new(lease.Tried)
 	}
 	a.failed.Add(a.backend)
 	a.restart()
 	a.lease = a.proxy.Origins.dialer.Begin(a.ask(true))
-	return true
 }
 
-// afford takes a place in the upstream's budget, which the attempt keeps until it is over.
+// afford takes one retry of the upstream's budget, which the attempt keeps until it is over, or takes another.
 func (a *attempt) afford() bool {
-	if !a.budgeted {
-		r := &a.proxy.Retry
-		a.budgeted = r.Budget.Take(a.proxy.Upstream, a.x.Loop().Now(), r.Percent)
+	r := &a.proxy.Retry
+	if a.budgeted {
+		r.Budget.Done()
 	}
+	a.budgeted = r.Budget.Take(a.proxy.Upstream, a.x.Loop().Now(), r.Percent)
 	return a.budgeted
 }
 

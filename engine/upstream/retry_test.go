@@ -169,7 +169,7 @@ func TestAsManyAttemptsAsAllowed(t *testing.T) {
 	got := r.over(record.ServerReset, 502)
 	assert.Equal(t, []any{got.Attempts, got.Server}, []any{uint8(3), server(3)})
 	assert.Equal(t, r.failures(), []int{1, 1, 1, 0, 0})
-	assert.Equal(t, int(r.proxy.Retry.Budget.Granted()), 1) // a place in the budget is one request's, however often it is tried
+	assert.Equal(t, int(r.proxy.Retry.Budget.Granted()), 2) // each of them is paid for
 	r.home()
 }
 
