@@ -37,19 +37,12 @@ func serve(cfg *configs.Config, file string, started func()) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
-	e, err := unless(signals, func() (*engine.Engine, error) { return engine.New(cfg, log) })
+	e, err := launch(cfg, file, log, signals)
+	if errors.Is(err, errStopped) {
+		log.Info(err.Error())
+		return nil
+	}
 	if err != nil {
-		return err
-	}
-	e.Version = version
-	if file != "" {
-		if err := e.Attend(file); err != nil {
-			e.Stop()
-			return err
-		}
-	}
-	if _, err = unless(signals, func() (struct{}, error) { return struct{}{}, e.Start() }); err != nil {
-		e.Abandon()
 		return err
 	}
 	log.Info("listening", "addresses", strings.Join(e.Addresses(), " "), "version", version, "pid", os.Getpid())
@@ -60,22 +53,48 @@ func serve(cfg *configs.Config, file string, started func()) error {
 	return wait(e, cfg, signals, log)
 }
 
+// launch makes the engine and has it listen.
+func launch(cfg *configs.Config, file string, log *slog.Logger, signals <-chan os.Signal) (*engine.Engine, error) {
+	e, err := unless(signals, func() (*engine.Engine, error) { return engine.New(cfg, log) })
+	if err != nil {
+		return nil, err
+	}
+	e.Version = version
+	if file != "" {
+		if err := e.Attend(file); err != nil {
+			e.Stop()
+			return nil, err
+		}
+	}
+	if _, err = unless(signals, func() (struct{}, error) { return struct{}{}, e.Start() }); err != nil {
+		e.Abandon()
+	}
+	return e, err
+}
+
+// errStopped says that a signal has come before everything listened.
+var errStopped = errors.New("stopped by a signal before it listened")
+
 // unless does what may take seconds where a name server is silent; a signal does not wait for that.
-func unless[T any](signals <-chan os.Signal, do func() (T, error)) (made T, err error) {
-	over := make(chan struct{})
+func unless[T any](signals <-chan os.Signal, do func() (T, error)) (T, error) {
+	type outcome struct {
+		made T
+		err  error
+	}
+	over := make(chan outcome, 1)
 	go func() {
-		defer close(over)
-		made, err = do()
+		made, err := do()
+		over <- outcome{made, err}
 	}()
 	for {
 		select {
-		case <-over:
-			return made, err
+		case o := <-over:
+			return o.made, o.err
 		case s := <-signals:
 			switch s {
 			case syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT:
 				var none T
-				return none, errors.New("stopped by a signal before it listened")
+				return none, errStopped
 			}
 		}
 	}
