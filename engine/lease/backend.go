@@ -156,7 +156,7 @@ func (b *Backend) Release() {
 		panic("lease: Release of a backend that is not in use: " + b.Name)
 	}
 	if u := b.upstream; u != nil && u.Door != nil {
-		u.Door.leave()
+		u.Door.Leave()
 	}
 }
 

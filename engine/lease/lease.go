@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"sluice/engine/door"
 	"sluice/engine/loop"
 	"sluice/engine/record"
 	"sluice/engine/sock"
@@ -71,7 +72,7 @@ type Lease struct {
 	conn    *sock.Conn
 	backend *Backend
 	place   sock.Place[*Lease] // among the dialer's
-	waiter  *waiter            // in the upstream's queue
+	ticket  *door.Ticket       // in the upstream's queue
 	errand  *errand            // somebody else makes room
 	tried   Tried
 	before  int // how many of tried had failed before this search

@@ -3,55 +3,54 @@ package lease
 // A lease that finds everything at its limit: it waits for its turn, or for another loop to close an idle connection.
 
 import (
+	"sluice/engine/door"
 	"sluice/engine/record"
 )
 
 // queue joins the upstream's queue, if there is one with room. It is false if the lease does not wait; otherwise it
 // waits, or has found a place after all.
 func (l *Lease) queue() bool {
-	door := l.ask.From.Door
-	if door == nil {
+	d, on := l.ask.From.Door, l.dialer.net.Loop
+	if d == nil {
 		return false
 	}
-	w := door.join(l)
-	if w == nil {
+	t := d.Join(door.Candidate{Who: l, Loop: on, Again: l.ask.Again, Picky: l.tried.Len() > 0})
+	if t == nil {
 		return false
 	}
-	l.waiter, l.waited = w, true
-	if door.mayLook(w) && l.tryTurn() {
+	l.ticket, l.waited = t, true
+	if d.MayLook(t) && l.tryTurn(false) {
 		return l.backend != nil
 	}
 	l.set(queued)
-	on := l.dialer.net.Loop
-	on.Start(&l.timer, on.Now()+int64(door.Patience))
-	door.nudge()
+	on.Start(&l.timer, on.Now()+int64(d.Patience))
+	d.Nudge()
 	return true
 }
 
 // tryTurn looks for a place although others may wait. It is true when the wait is over: with a place, or without one
-// because there is no server any more.
-func (l *Lease) tryTurn() bool {
+// because there is no server any more. With turned it uses the turn that it was given; else it looks by itself.
+func (l *Lease) tryTurn(turned bool) bool {
 	b, full := l.ask.From.take(&l.ask, l.dialer.net.Loop.Index(), &l.tried, true)
 	if b == nil && full {
 		return false
 	}
-	if door := l.ask.From.Door; b != nil {
-		door.admitted(l.waiter)
+	if d := l.ask.From.Door; b != nil {
+		d.Admitted(l.ticket, turned)
 	} else {
-		door.quit(l.waiter)
+		d.Quit(l.ticket)
 	}
-	l.waiter, l.backend = nil, b
+	l.ticket, l.backend = nil, b
 	return true
 }
 
-// turn is called on the lease's loop when the door gives it a turn.
-func (l *Lease) turn() {
-	door, w := l.ask.From.Door, l.waiter
-	if !l.tryTurn() {
-		door.rejoin(w)
-		if !door.isFirst(w) || !l.tryTurn() { // what was free a moment ago may have been seen by nobody else
+// Turn implements door.Waiter.
+func (l *Lease) Turn() {
+	d, t := l.ask.From.Door, l.ticket
+	if !l.tryTurn(true) {
+		if first := d.Rejoin(t); !first || !l.tryTurn(false) { // what was free a moment ago may have been seen by nobody else
 			if l.tried.Len() > 0 {
-				door.wake(w) // it may be no use to this one only, who has been there
+				d.PassOn(t) // it may be no use to this one only, who has been there
 			}
 			return
 		}
@@ -67,9 +66,9 @@ func (l *Lease) turn() {
 
 // unqueue gives up waiting.
 func (l *Lease) unqueue() {
-	if l.waiter != nil {
-		l.ask.From.Door.quit(l.waiter)
-		l.waiter = nil
+	if l.ticket != nil {
+		l.ask.From.Door.Quit(l.ticket)
+		l.ticket = nil
 	}
 	if l.errand != nil {
 		l.errand.lease, l.errand = nil, nil
@@ -78,7 +77,7 @@ func (l *Lease) unqueue() {
 
 // waitedInVain ends a lease whose turn has not come in time.
 func (l *Lease) waitedInVain() {
-	l.ask.From.Door.timeouts.Add(1)
+	l.ask.From.Door.TimedOut()
 	l.unqueue()
 	l.set(picking)
 	l.why, l.cause = record.QueueTimeout, 0

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/engine/door"
 	"sluice/engine/record"
 )
 
@@ -28,7 +29,7 @@ type Upstream struct {
 	KeyName string        // of the header or cookie that keys come from
 	MaxIdle int           // idle connections per server and loop; 0 keeps none
 	Idle    time.Duration // how long one is kept
-	Door    *Admission    // nil where nothing is limited
+	Door    *door.Door    // nil where nothing is limited
 	// Suspect is told of every failure of a server, the one that makes inARow since it last served; nil if nobody wants
 	// to know. It is called on any loop and must not block.
 	Suspect func(b *Backend, why record.Reason, inARow int)
@@ -82,7 +83,7 @@ func (u *Upstream) Failed(b *Backend, why record.Reason) {
 // take takes a place at a server, and at the door. Without one, full tells whether there would be a server, were it not
 // at its limit. Who has a turn passes those who wait; who has been everywhere need not join them.
 func (u *Upstream) take(ask *Ask, loop int, tried *Tried, turn bool) (b *Backend, full bool) {
-	if u.Door != nil && (!turn && !ask.Again && u.Door.Waiting() > 0 || !u.Door.enter()) {
+	if u.Door != nil && (!turn && !ask.Again && u.Door.Waiting() > 0 || !u.Door.Enter()) {
 		return nil, u.Set().Full(tried)
 	}
 	g := u.now.Load()
@@ -90,7 +91,7 @@ func (u *Upstream) take(ask *Ask, loop int, tried *Tried, turn bool) (b *Backend
 		return b, false
 	}
 	if u.Door != nil {
-		u.Door.undo(turn)
+		u.Door.Undo(turn)
 	}
 	return nil, g.set.Full(tried)
 }
@@ -286,7 +287,7 @@ func Compile(from *configs.Upstream, deps Deps) (u *Upstream, specs []Spec, issu
 		u.MaxIdle = 0 // the header speaks for one client
 	}
 	if limited(from, specs) || discovers && from.Queue.Size > 0 {
-		u.Door = NewAdmission(from.MaxConnections, from.Queue.Size, from.Queue.Timeout)
+		u.Door = door.New(from.MaxConnections, from.Queue.Size, from.Queue.Timeout)
 	}
 	u.Replace(specs)
 	return u, specs, nil

@@ -265,14 +265,17 @@ func (a *attempt) quit(why record.Reason, detail string, cause error) {
 	x.Fail(why, detail, cause)
 }
 
-// drop closes the present connection.
-func (a *attempt) drop() {
+// drop resets the present connection, after what has been sent.
+func (a *attempt) drop() { a.cut((*sock.Conn).Reset) }
+
+// cut ends the present connection.
+func (a *attempt) cut(how func(*sock.Conn)) {
 	if a.back != nil {
 		a.back.Cancel()
 		a.back = nil
 	}
 	if a.conn != nil {
-		a.conn.Reset()
+		how(a.conn)
 		a.conn = nil
 	}
 	if a.backend != nil {

@@ -18,6 +18,7 @@ import (
 	"sluice/engine/exchange"
 	"sluice/engine/lease"
 	"sluice/engine/record"
+	"sluice/engine/sock"
 	"sluice/engine/stat"
 )
 
@@ -109,7 +110,7 @@ func (a *attempt) restart() {
 	x := a.x
 	x.Record.FirstByte += x.Phase() // else what comes next would get the time
 	x.RecallBody()
-	a.drop()
+	a.cut((*sock.Conn).Drop) // what has not arrived shall not: another server gets it
 	x.Response.Reset()
 	x.ResponseTrailers.Reset()
 	x.ResponseBody, x.Bodiless, x.Switching, x.Protocol = 0, false, false, exchange.Span{}

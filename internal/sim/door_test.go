@@ -7,12 +7,14 @@ import (
 	"slices"
 	"time"
 
+	"sluice/engine/door"
 	"sluice/engine/lease"
 )
 
 // doorman remembers what was true after the last batch.
 type doorman struct {
 	first   uint64 // the ticket that was first in the queue, if it could have taken any place; else 0
+	again   bool   // somebody who has had a place may want another, and passes the queue
 	picks   uint64
 	waiting int
 	vain    uint64 // who had given up by then
@@ -25,11 +27,11 @@ type waiting struct {
 	tried  []uintptr // servers that are no use to it
 }
 
-// queueOf reads the door's queue, in its order.
-func queueOf(d *lease.Admission) (list []waiting) {
-	for v := reflect.ValueOf(d).Elem().FieldByName("first"); !v.IsNil(); v = v.Elem().FieldByName("next") {
-		w := waiting{ticket: v.Elem().FieldByName("ticket").Uint()}
-		tried := v.Elem().FieldByName("lease").Elem().FieldByName("tried")
+// queueOf reads the door's queue, in its order. Those who have had a place before come first.
+func queueOf(d *door.Door) (list []waiting) {
+	for v := reflect.ValueOf(d).Elem().FieldByName("queue").FieldByName("first"); !v.IsNil(); v = v.Elem().FieldByName("next") {
+		w := waiting{ticket: v.Elem().FieldByName("number").Uint()}
+		tried := v.Elem().FieldByName("who").Elem().Elem().FieldByName("tried")
 		for i := range int(tried.FieldByName("n").Int()) {
 			w.tried = append(w.tried, tried.FieldByName("who").Index(i).Pointer())
 		}
@@ -71,7 +73,7 @@ func (c *care) inspect() {
 		c.w.fault("the door counts %d connections in use, the servers %d", d.InUse(), inUse)
 	case d.Limit() > 0 && d.InUse() > d.Limit():
 		c.w.fault("the upstream has %d connections in use, with a limit of %d", d.InUse(), d.Limit())
-	case d.Waiting() > d.Size() || d.Waiting() < 0:
+	case d.Waiting() > d.Size() && !c.doorman.again || d.Waiting() < 0:
 		c.w.fault("%d wait in a queue for %d", d.Waiting(), d.Size())
 	}
 	c.watchQueue(d, picks)
@@ -113,7 +115,7 @@ func pruned(nears []*end) []*end {
 }
 
 // watchQueue sees to it that nobody is overtaken: while somebody is first who could take any place, nobody takes one.
-func (c *care) watchQueue(d *lease.Admission, picks uint64) {
+func (c *care) watchQueue(d *door.Door, picks uint64) {
 	m := &c.doorman
 	var list []waiting
 	if d.Waiting() > 0 {
@@ -128,7 +130,7 @@ func (c *care) watchQueue(d *lease.Admission, picks uint64) {
 	still := len(list) > 0 && list[0].ticket == m.first
 	switch {
 	case picks == m.picks:
-	case m.first != 0 && still:
+	case m.first != 0 && still && !m.again:
 		c.w.fault("somebody has taken a place before the first in the queue")
 	case d.Waiting() < m.waiting && d.Timeouts() == m.vain:
 		c.w.cover.hit(TurnTaken)
@@ -141,7 +143,7 @@ func (c *care) watchQueue(d *lease.Admission, picks uint64) {
 }
 
 // watchPatience sees to it that nobody waits for longer than allowed.
-func (c *care) watchPatience(d *lease.Admission, list []waiting) {
+func (c *care) watchPatience(d *door.Door, list []waiting) {
 	m := &c.doorman
 	if m.arrived == nil {
 		m.arrived = make(map[uint64]int64)

@@ -68,6 +68,7 @@ func (s *spy) Begin(x *exchange.Exchange, to exchange.Attempt) bool {
 func (s *spy) Cancel() {
 	if s.try != nil {
 		s.try.dropped = true
+		s.web.common().care.doorman.again = true // perhaps
 	}
 	s.Back.Cancel()
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/engine/door"
 	"sluice/engine/record"
 	"sluice/engine/sock"
 	"sluice/internal/assert"
@@ -17,7 +18,7 @@ import (
 
 // gated makes an upstream with a door, for as many loops.
 func gated(loops, limit, size int, patience time.Duration, specs ...Spec) *Upstream {
-	u := &Upstream{Name: "app", Connect: time.Second, options: SetOptions{Policy: P2C}, loops: loops, Door: NewAdmission(limit, size, patience)}
+	u := &Upstream{Name: "app", Connect: time.Second, options: SetOptions{Policy: P2C}, loops: loops, Door: door.New(limit, size, patience)}
 	u.Replace(specs)
 	return u
 }
