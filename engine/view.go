@@ -83,12 +83,19 @@ func (e *Engine) Upstreams() []observe.Upstream {
 	}
 	var mu sync.Mutex
 	e.onLoops(func(c *core) {
+		var idle []int // of its own, so that no loop waits for another
+		for _, backends := range servers {
+			for _, b := range backends {
+				idle = append(idle, c.dialer.Idle(b))
+			}
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		for i, backends := range servers {
-			for j, b := range backends {
-				all[i].Servers[j].Idle += c.dialer.Idle(b)
+			for j := range backends {
+				all[i].Servers[j].Idle += idle[j]
 			}
+			idle = idle[len(backends):]
 		}
 	})
 	mu.Lock()

@@ -68,6 +68,11 @@ func (d *Door) Leave() {
 	if d.inUse.Add(-1) < 0 {
 		panic("door: a place was given back twice")
 	}
+	d.Stir()
+}
+
+// Stir gives the first waiter a turn because a server has room, though nobody has left.
+func (d *Door) Stir() {
 	if d.waiting.Load() > 0 {
 		d.wake(nil)
 	}

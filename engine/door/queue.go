@@ -58,7 +58,7 @@ func (d *Door) MayLook(t *Ticket) bool {
 	if d.turns > 0 {
 		d.spree = true
 	}
-	return d.queue.first == t && d.turns == 0
+	return d.queue.first == t && (d.turns == 0 || t.number < newcomer)
 }
 
 // Nudge gives the first waiter a turn if it may wait for less than somebody behind it would be content with.
@@ -75,7 +75,7 @@ func (d *Door) Nudge() {
 func (d *Door) Rejoin(t *Ticket) (first bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.spree = false
+	d.spree = d.spree && t.picky // else nobody behind it has better chances
 	d.turns--
 	d.queue.link(t)
 	return d.queue.first == t

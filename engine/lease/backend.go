@@ -152,11 +152,16 @@ func (b *Backend) Acquire() bool {
 // Release gives back one connection. It panics if none is in use: a double
 // release would let the limit be exceeded unnoticed.
 func (b *Backend) Release() {
-	if b.state().inUse.Add(-1) < 0 {
-		panic("lease: Release of a backend that is not in use: " + b.Name)
-	}
+	b.exit()
 	if u := b.upstream; u != nil && u.Door != nil {
 		u.Door.Leave()
+	}
+}
+
+// exit gives back the place at the server only, and keeps the one at its upstream's door.
+func (b *Backend) exit() {
+	if b.state().inUse.Add(-1) < 0 {
+		panic("lease: Release of a backend that is not in use: " + b.Name)
 	}
 }
 

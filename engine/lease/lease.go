@@ -43,6 +43,7 @@ type Ask struct {
 	Connect time.Duration // for each attempt
 	Pooled  bool          // a connection that was idle will do; Seek says so by itself
 	Again   bool          // it has had a place before: it does not queue behind those who have not
+	Inside  bool          // it holds a place at the upstream's door, which is the lease's from now on
 	Once    bool          // one server only: a failure is not made good by another
 	Taker   Taker
 }
@@ -79,9 +80,10 @@ type Lease struct {
 	addr    sock.Addr
 	why     record.Reason
 	cause   syscall.Errno
-	silent  int8 // attempts that timed out
-	idle    bool // the connection was idle before
-	waited  bool // it has waited for its turn
+	until   int64 // when it gives up waiting for a turn, once it has begun; all its waits together count
+	silent  int8  // attempts that timed out
+	idle    bool  // the connection was idle before
+	waited  bool  // it has waited for its turn
 	state   leaseState
 }
 
@@ -175,8 +177,10 @@ func (l *Lease) pick() bool {
 	}
 	if l.backend = b; b == nil {
 		l.fail()
+		return false
 	}
-	return b != nil
+	l.ask.Inside = false // the place at the door is that of the server's now
+	return true
 }
 
 // reuse hands over an idle connection to the server, if there is one.
@@ -210,7 +214,7 @@ func (l *Lease) dial() syscall.Errno {
 // missed notes a failed attempt and gives the place back.
 func (l *Lease) missed(why record.Reason, cause syscall.Errno) {
 	l.why, l.cause = why, cause
-	if why.Side() == record.Back {
+	if why.Side() == record.Back && why != record.MarkedDown { // that has been judged already
 		l.ask.From.Failed(l.backend, why)
 	}
 	l.dialer.net.Loop.Stats().Inc(stat.ConnectFailures)
@@ -225,7 +229,7 @@ func (l *Lease) drop() {
 		l.conn = nil
 	}
 	if l.backend != nil {
-		l.dialer.LetGo(l.backend)
+		l.ask.Inside = l.dialer.MoveOn(l.backend)
 		l.backend = nil
 	}
 	l.unqueue()
@@ -294,6 +298,10 @@ func (l *Lease) fail() {
 // finish frees the lease, unless its task still waits in the ring, which frees it then.
 func (l *Lease) finish() {
 	l.set(over)
+	if l.ask.Inside {
+		l.ask.Inside = false
+		l.ask.From.Door.Leave()
+	}
 	l.dialer.live.Leave(l)
 	l.ask.Taker = nil
 	if !l.task.Queued() {

@@ -13,8 +13,9 @@ const partingTurns = 2
 // parting waits for connections to be gone.
 type parting struct {
 	dialer  *Dialer
-	backend *Backend // whose place is given back; may be nil
-	then    func()   // may be nil
+	release func(*Backend) // gives back a place at backend; may be nil
+	backend *Backend
+	then    func() // may be nil
 	task    loop.Task
 	turns   int8
 }
@@ -25,13 +26,31 @@ func (d *Dialer) LetGo(b *Backend) {
 		b.Release()
 		return
 	}
-	d.part(b, nil)
+	d.part(parting{release: (*Backend).Release, backend: b})
+}
+
+// MoveOn is LetGo for somebody who goes on to another server: the place at the upstream's door is kept. It reports
+// whether there is one, which belongs into Ask.Inside.
+func (d *Dialer) MoveOn(b *Backend) (inside bool) {
+	if b.upstream == nil || b.upstream.Door == nil {
+		b.exit()
+		return false
+	}
+	d.part(parting{release: (*Backend).moveOn, backend: b})
+	return true
+}
+
+// moveOn gives back the place at the server, which may be what somebody at the door waits for.
+func (b *Backend) moveOn() {
+	b.exit()
+	b.upstream.Door.Stir()
 }
 
 // part waits until what was closed before is gone.
-func (d *Dialer) part(b *Backend, then func()) {
+func (d *Dialer) part(what parting) {
 	p := d.partings.Get()
-	*p = parting{dialer: d, backend: b, then: then}
+	*p = what
+	p.dialer = d
 	p.task.Bind(p)
 	d.net.Loop.Later(&p.task)
 }
@@ -42,11 +61,11 @@ func (p *parting) Run() {
 		p.dialer.net.Loop.Later(&p.task)
 		return
 	}
-	d, b, then := p.dialer, p.backend, p.then
-	p.backend, p.then = nil, nil
+	d, release, b, then := p.dialer, p.release, p.backend, p.then
+	p.release, p.backend, p.then = nil, nil, nil
 	d.partings.Put(p)
-	if b != nil {
-		b.Release()
+	if release != nil {
+		release(b)
 	}
 	if then != nil {
 		then()

@@ -23,7 +23,10 @@ func (l *Lease) queue() bool {
 		return l.backend != nil
 	}
 	l.set(queued)
-	on.Start(&l.timer, on.Now()+int64(d.Patience))
+	if l.until == 0 {
+		l.until = on.Now() + int64(d.Patience)
+	}
+	on.Start(&l.timer, l.until)
 	d.Nudge()
 	return true
 }
@@ -41,6 +44,7 @@ func (l *Lease) tryTurn(turned bool) bool {
 		d.Quit(l.ticket)
 	}
 	l.ticket, l.backend = nil, b
+	l.ask.Inside = l.ask.Inside && b == nil
 	return true
 }
 
@@ -113,7 +117,7 @@ func (l *Lease) makeRoom() bool {
 	}
 	if !there.net.Loop.Post(func() {
 		at.evict()
-		there.part(nil, func() { home.Post(done) })
+		there.part(parting{then: func() { home.Post(done) }})
 	}) {
 		return false
 	}
@@ -126,12 +130,16 @@ func (l *Lease) makeRoom() bool {
 func (l *Lease) roomMade() {
 	l.errand = nil
 	l.set(picking)
-	if !l.ask.From.Set().Admits(l.backend) {
-		l.missed(record.MarkedDown, 0)
-		l.next()
-		return
-	}
-	if !l.connect() {
+	switch {
+	case l.ask.From.Set().Admits(l.backend):
+		if !l.connect() {
+			l.next()
+		}
+	case l.ask.Once:
+		l.drop()
+		l.fail()
+	default:
+		l.drop()
 		l.next()
 	}
 }

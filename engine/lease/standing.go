@@ -18,6 +18,9 @@ func (s *Set) Admits(b *Backend) bool { return s.admits(b.state().flags.Load()) 
 
 // Full reports whether there is a server to pick, not among tried, were it not at its limit.
 func (s *Set) Full(tried *Tried) bool {
+	if tried.Full() {
+		return false
+	}
 	for _, m := range s.members {
 		if m.Weight > 0 && s.Admits(m.Backend) && !tried.Has(m.Backend) {
 			return true
@@ -26,12 +29,12 @@ func (s *Set) Full(tried *Tried) bool {
 	return false
 }
 
-// Spare reports whether there is a server to go to that is neither b nor among tried.
-func (u *Upstream) Spare(b *Backend, tried *Tried) bool {
+// Spare reports whether there is a server to go to that is neither b nor among tried, with room, if that matters.
+func (u *Upstream) Spare(b *Backend, tried *Tried, room bool) bool {
 	set := u.Set()
 	for _, m := range set.members {
-		if m.Backend != b && m.Weight > 0 && set.Admits(m.Backend) && !tried.Has(m.Backend) {
-			return true
+		if m.Backend != b && m.Weight > 0 && set.Admits(m.Backend) && !tried.Has(m.Backend) && (!room || m.InUse() < m.limit()) {
+			return !tried.Full()
 		}
 	}
 	return false

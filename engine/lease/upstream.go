@@ -64,13 +64,12 @@ func (u *Upstream) Policy() Policy { return u.options.Policy }
 // Timed reports whether servers are chosen by how long they take, which has to be observed then.
 func (u *Upstream) Timed() bool { return u.options.Policy == LeastTime }
 
-// Load is how many connections are in use now, and how often servers were picked since they are known.
-func (u *Upstream) Load() (live int, picks uint64) {
+// InUse is how many connections are in use now.
+func (u *Upstream) InUse() (n int) {
 	for _, b := range u.Set().Backends() {
-		live += int(b.InUse())
-		picks += b.Picks()
+		n += int(b.InUse())
 	}
-	return live, picks
+	return n
 }
 
 // Failed says that b did not do what it should: no connection, none of an answer, or one that says it cannot.
@@ -83,14 +82,15 @@ func (u *Upstream) Failed(b *Backend, why record.Reason) {
 // take takes a place at a server, and at the door. Without one, full tells whether there would be a server, were it not
 // at its limit. Who has a turn passes those who wait; who has been everywhere need not join them.
 func (u *Upstream) take(ask *Ask, loop int, tried *Tried, turn bool) (b *Backend, full bool) {
-	if u.Door != nil && (!turn && !ask.Again && u.Door.Waiting() > 0 || !u.Door.Enter()) {
+	enter := u.Door != nil && !ask.Inside
+	if enter && (!turn && !ask.Again && u.Door.Waiting() > 0 || !u.Door.Enter()) {
 		return nil, u.Set().Full(tried)
 	}
 	g := u.now.Load()
 	if b = g.choose(ask, loop, tried); b != nil {
 		return b, false
 	}
-	if u.Door != nil {
+	if enter {
 		u.Door.Undo(turn)
 	}
 	return nil, g.set.Full(tried)
@@ -99,7 +99,7 @@ func (u *Upstream) take(ask *Ask, loop int, tried *Tried, turn bool) (b *Backend
 // choose takes a place at a server. One that another loop takes in between costs a second look; the server is full then,
 // and is not picked again.
 func (g *generation) choose(ask *Ask, loop int, tried *Tried) *Backend {
-	if b := ask.Prefer; b != nil && b.Usable() && !tried.Has(b) && b.Acquire() {
+	if b := ask.Prefer; b != nil && b.Usable() && !tried.Full() && !tried.Has(b) && b.Acquire() {
 		return b
 	}
 	for {
@@ -257,10 +257,8 @@ const resolveTimeout = 5 * time.Second
 // many servers of the same weight. Servers that have to be discovered are not among them yet: specs are those that are
 // known already, to be completed and given to Replace again.
 func Compile(from *configs.Upstream, deps Deps) (u *Upstream, specs []Spec, issues configs.Issues) {
-	discovers := false
 	for i := range from.Servers {
 		if from.Servers[i].Discover != "" {
-			discovers = true
 			continue
 		}
 		made, issue := compileServer(&from.Servers[i], deps)
@@ -286,16 +284,18 @@ func Compile(from *configs.Upstream, deps Deps) (u *Upstream, specs []Spec, issu
 	if u.Proxy != 0 {
 		u.MaxIdle = 0 // the header speaks for one client
 	}
-	if limited(from, specs) || discovers && from.Queue.Size > 0 {
+	if limited(from) {
 		u.Door = door.New(from.MaxConnections, from.Queue.Size, from.Queue.Timeout)
 	}
 	u.Replace(specs)
 	return u, specs, nil
 }
 
-// limited reports whether anything about the upstream can be full.
-func limited(from *configs.Upstream, specs []Spec) bool {
-	return from.MaxConnections > 0 || slices.ContainsFunc(specs, func(s Spec) bool { return s.MaxConnections > 0 })
+// limited reports whether anything about the upstream can be full. The lines of a file may say so at any time.
+func limited(from *configs.Upstream) bool {
+	return from.MaxConnections > 0 || slices.ContainsFunc(from.Servers, func(s configs.Server) bool {
+		return s.MaxConnections > 0 || s.Discover == "file"
+	})
 }
 
 // KeySource is what a policy that goes by a key takes it from.

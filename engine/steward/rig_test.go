@@ -100,6 +100,7 @@ func succeed(t *testing.T, before *rig, change func(c *configs.Upstream)) *rig {
 	assert.Equal(t, len(issues), 0)
 	s, err := New(c, u, known, Options{Hooks: r, Log: slog.New(&r.log), Before: before.s})
 	assert.NoError(t, err)
+	s.checks = true // by the test
 	r.s, r.u = s, u
 	t.Cleanup(s.Close)
 	return r

@@ -45,6 +45,7 @@ type Steward struct {
 
 	resolvers []netip.AddrPort
 
+	checks   bool            // servers are checked
 	monitor  *health.Monitor // nil without checks
 	sources  []*source
 	calls    chan func()
@@ -56,6 +57,7 @@ type Steward struct {
 	// Of the goroutine alone.
 	fixed   []lease.Spec // what the configuration lists itself
 	wards   map[lease.Endpoint]*ward
+	absent  map[lease.Endpoint]*ward // of servers that are not listed now, and somebody has said something about
 	legacy  map[lease.Endpoint]*ward // of the configuration before, until all servers are known
 	order   []*ward                  // as in the set
 	alarm   *time.Timer
@@ -94,7 +96,7 @@ func New(config *configs.Upstream, u *lease.Upstream, known []lease.Spec, option
 		upstream: u, config: config, hooks: options.Hooks, log: options.Log.With("upstream", config.Name), fixed: known,
 		resolvers: options.Resolvers,
 		calls:     make(chan func()), suspects: make(chan suspect, suspectsMax),
-		quit: make(chan struct{}), done: make(chan struct{}), wards: make(map[lease.Endpoint]*ward),
+		quit: make(chan struct{}), done: make(chan struct{}), wards: make(map[lease.Endpoint]*ward), absent: make(map[lease.Endpoint]*ward),
 	}
 	for i := range config.Servers {
 		if c := &config.Servers[i]; c.Discover != "" {
@@ -104,7 +106,7 @@ func New(config *configs.Upstream, u *lease.Upstream, known []lease.Spec, option
 	if options.Before != nil {
 		s.legacy = options.Before.handOver()
 	}
-	if config.Check != nil {
+	if s.checks = config.Check != nil; s.checks {
 		var err error
 		s.monitor, err = health.New(config.Check, health.Options{
 			ProxyProtocol: config.ProxyProtocol,

@@ -77,6 +77,7 @@ func TestServersThatLeave(t *testing.T) {
 		r := discovering(t, nil, at(server(1), ""), at(server(2), ""))
 		leaving := r.backend(server(1))
 		leaving.Acquire()
+		leaving.Upstream().Door.Enter()
 		r.find()
 		v := r.seen(server(1))
 		assert.Equal(t, []any{v.State, v.InUse, v.Cause, v.Weight}, []any{"removed", 1, "not listed any more", 0})

@@ -3,7 +3,10 @@ package steward
 // What is known about each server, and how the list of them changes.
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"sluice/configs"
@@ -25,6 +28,7 @@ type ward struct {
 	returned  time.Time // when the last one ended
 	ramped    time.Time // when its slow start began; zero while it has none
 	weight    int       // set at run time, or unset
+	left      time.Time // when it was listed for the last time, of one that is not
 	drained   bool      // told to drain
 }
 
@@ -67,7 +71,7 @@ func (s *Steward) found(from *source, list []discover.Found) {
 
 // relist makes the set anew from everything that lists servers.
 func (s *Steward) relist() {
-	_, removed := s.upstream.Replace(s.specs())
+	added, removed := s.upstream.Replace(s.specs())
 	now := time.Now()
 	wards, order := make(map[lease.Endpoint]*ward), make([]*ward, 0, len(s.order))
 	for _, m := range s.upstream.Set().Members() {
@@ -75,22 +79,64 @@ func (s *Steward) relist() {
 		if w == nil {
 			w = &ward{since: now, weight: unset}
 			s.welcome(w, m.Backend, now)
+		} else if s.wards[m.Addr] == nil {
+			s.welcomeBack(w, m.Backend, now)
 		}
 		w.backend = m.Backend
 		w.spec = lease.Spec{Name: m.Name, Addr: m.Addr, Weight: m.Weight, Backup: m.Backup, MaxConnections: int(m.MaxConnections)}
 		wards[m.Addr] = w
 		order = append(order, w)
 	}
+	before := s.wards
 	s.wards, s.order = wards, order
+	s.announce(before, added, removed)
+	s.remember(before, now)
 	for _, b := range removed {
-		if s.wards[b.Addr] == nil {
-			s.log.Info("server is gone", "server", b.Name, "in_use", b.InUse())
-		}
 		s.hooks.Gone(b)
 	}
 	s.watch()
 	s.judge()
 	s.plan(now)
+}
+
+// linesMax is how many servers that have come or gone at once are told of one by one. Names whose answers go round would
+// fill the log.
+const linesMax = 5
+
+// announce tells which servers have come and gone, once everything has begun.
+func (s *Steward) announce(before map[lease.Endpoint]*ward, added, removed []*lease.Backend) {
+	added = slices.DeleteFunc(added, func(b *lease.Backend) bool { return before[b.Addr] != nil })
+	removed = slices.DeleteFunc(slices.Clone(removed), func(b *lease.Backend) bool { return s.wards[b.Addr] != nil })
+	switch {
+	case !s.started:
+	case len(added)+len(removed) > linesMax:
+		s.log.Info("servers have changed", "new", len(added), "gone", len(removed), "servers", len(s.order))
+	default:
+		for _, b := range added {
+			s.log.Info("server is new", "server", b.Name)
+		}
+		for _, b := range removed {
+			s.log.Info("server is gone", "server", b.Name, "in_use", b.InUse())
+		}
+	}
+}
+
+const (
+	// absentFor is how long what somebody has told about a server is remembered after it was listed for the last time:
+	// answers of name servers leave servers out for a moment.
+	absentFor = 10 * time.Minute
+	absentMax = 1000
+)
+
+// remember keeps what was told about servers that are gone, for the case that they come back.
+func (s *Steward) remember(before map[lease.Endpoint]*ward, now time.Time) {
+	maps.DeleteFunc(s.absent, func(at lease.Endpoint, w *ward) bool { return s.wards[at] != nil || now.Sub(w.left) > absentFor })
+	for at, w := range before {
+		if s.wards[at] == nil && (w.drained || w.weight != unset) && len(s.absent) < absentMax {
+			w.left = now
+			s.absent[at] = w
+		}
+	}
 }
 
 // specs is everything that is listed, with the weights that were set at run time.
@@ -111,10 +157,7 @@ func (s *Steward) specs() []lease.Spec {
 
 // known is what is known about the server of an address; nil for nothing.
 func (s *Steward) known(at lease.Endpoint) *ward {
-	if w := s.wards[at]; w != nil {
-		return w
-	}
-	return s.legacy[at]
+	return cmp.Or(s.wards[at], s.absent[at], s.legacy[at])
 }
 
 // welcome begins with a server that has not been listed before.
@@ -122,12 +165,28 @@ func (s *Steward) welcome(w *ward, b *lease.Backend, now time.Time) {
 	b.SetDown(false) // it may have been here before, in another condition
 	b.SetEjected(false)
 	b.SetDraining(false)
-	if !s.started {
-		return // those of the beginning share the load from the first moment
+	if s.started { // those of the beginning share the load from the first moment
+		w.backend = b
+		s.ramp(w, now)
 	}
-	s.log.Info("server is new", "server", b.Name)
-	w.backend = b
-	s.ramp(w, now)
+}
+
+// welcomeBack goes on with a server that has been listed before, here or by the configuration before, as far as there is
+// still somebody who would take back what was found.
+func (s *Steward) welcomeBack(w *ward, b *lease.Backend, now time.Time) {
+	if s.legacy[b.Addr] == nil {
+		w.until, w.since = time.Time{}, now
+		s.welcome(w, b, now)
+	}
+	if !s.checks {
+		b.SetDown(false)
+	}
+	if s.config.Eject.Errors == 0 {
+		w.until = time.Time{}
+		b.SetEjected(false)
+	}
+	b.SetDraining(w.drained)
+	w.stood = b.State()
 }
 
 // watch tells the checks whom to look at.
@@ -156,6 +215,7 @@ func (s *Steward) checked(e health.Event) {
 	w.backend.SetDown(!e.Up)
 	if e.Up {
 		w.backend.Forget()
+		w.backend.Doubt(0)
 		w.until = time.Time{} // an ejection of before it was down is over as well
 		w.backend.SetEjected(false)
 		s.log.Info("server is up", "server", w.spec.Name, "cause", "check: "+e.Cause, "after", e.After, "down_for", now.Sub(w.since).Round(time.Millisecond))

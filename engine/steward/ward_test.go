@@ -76,7 +76,8 @@ func TestTheSameListAgain(t *testing.T) {
 	})
 }
 
-// Who comes back begins anew, even while connections of before are still in use.
+// Who comes back begins anew, even while connections of before are still in use; but what an operator has told is not
+// forgotten because a list had a gap.
 func TestAServerThatComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := discovering(t, func(c *configs.Upstream) { c.Eject.MaxPercent = 100 }, at(server(1), ""))
@@ -91,7 +92,10 @@ func TestAServerThatComesBack(t *testing.T) {
 		r.find(at(server(1), ""))
 		r.said("INFO server is new server=" + server(1))
 		v := r.seen(server(1))
-		assert.Equal(t, []any{v.State, v.InUse, v.Cause}, []any{"up", 1, ""})
+		assert.Equal(t, []any{v.State, v.InUse, v.Cause}, []any{"draining", 1, "told to drain"})
+		assert.NoError(t, r.s.SetDraining(server(1), false))
+		assert.Equal(t, r.seen(server(1)).State, "up")
+		r.log.take()
 		time.Sleep(time.Minute) // the ejection of before does not end once more
 		synctest.Wait()
 		r.said()
@@ -131,6 +135,12 @@ func TestAWeightOutlivesItsList(t *testing.T) {
 		r.find(at(server(1), "weight=3"), at(server(2), ""))
 		assert.Equal(t, r.listed(), []string{fixed, server(1) + " ×7", server(2)})
 		r.find(at(server(2), ""))
+		time.Sleep(absentFor / 2)
+		r.find(at(server(1), "weight=3")) // a gap in the list is not the end of it
+		assert.Equal(t, r.listed(), []string{fixed, server(1) + " ×7"})
+		r.find(at(server(2), ""))
+		time.Sleep(absentFor + time.Second)
+		r.find(at(server(2), ""), at(server(3), ""))
 		r.find(at(server(1), "weight=3"))
 		assert.Equal(t, r.listed(), []string{fixed, server(1) + " ×3"})
 	})

@@ -27,6 +27,8 @@ type attempt struct {
 	reused   bool // the connection was idle before
 	retried  bool // a stale connection has been made good for
 	budgeted bool // a retry of the upstream's budget is ours
+	inside   bool // its last server is left, but not the upstream's door
+	named    bool // the request names the server as its host, because the client named none
 	informed bool // an interim answer has been passed on
 	answered bool // the answer has been handed over, though it may be kept back still
 }
@@ -37,8 +39,8 @@ func (a *attempt) Seat() *sock.Place[*attempt] { return &a.place }
 // ask says what connection is wanted; where another request has failed before, an idle one will do as well.
 func (a *attempt) ask(pooled bool) lease.Ask {
 	return lease.Ask{
-		Again: a.retried || a.failed != nil,
-		From:  a.proxy.Upstream, Key: a.proxy.key(a.x), Prefer: a.proxy.preferred(a.x), Avoid: a.failed,
+		Again: a.retried || a.failed != nil, Inside: a.inside,
+		From: a.proxy.Upstream, Key: a.proxy.key(a.x), Prefer: a.proxy.preferred(a.x), Avoid: a.failed,
 		Connect: a.proxy.Connect, Pooled: pooled, Once: !a.proxy.Retry.Connect, Taker: a,
 	}
 }
@@ -118,6 +120,7 @@ func (a *attempt) send(c *sock.Conn, b *lease.Backend) {
 		a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPBackReused)
 	}
 	if h := &a.x.Request; h.Authority.Len == 0 && !h.Has(exchange.Host) {
+		a.named = true
 		a.x.Record.Host = noHost
 		h.Authority = h.StoreString(b.HostName()) // an HTTP/1.0 client need not name a host; HTTP/1.1 servers want one
 	}
@@ -153,6 +156,7 @@ func (a *attempt) Answered() {
 		return
 	}
 	a.answered = true
+	a.settle()
 	a.proxy.stick(x, a.backend)
 	if x.Switching || x.Bodiless || x.ResponseBody == 0 {
 		x.Answer(nil)
@@ -168,7 +172,7 @@ func (a *attempt) judge(status int) {
 	} else {
 		a.backend.Succeeded()
 	}
-	if a.proxy.Upstream.Timed() {
+	if a.proxy.Upstream.Timed() && a.x.RequestBody == 0 { // else it would be the client's time, too
 		a.backend.Observe(a.x.Loop().Now() - a.sent)
 	}
 }
@@ -268,6 +272,15 @@ func (a *attempt) quit(why record.Reason, detail string, cause error) {
 // drop resets the present connection, after what has been sent.
 func (a *attempt) drop() { a.cut((*sock.Conn).Reset) }
 
+// moveOn drops the present connection for another one, and keeps the place at the upstream's door: what has not arrived
+// shall not, because another server gets it.
+func (a *attempt) moveOn() {
+	b := a.backend
+	a.backend = nil
+	a.cut((*sock.Conn).Drop)
+	a.inside = a.proxy.Origins.dialer.MoveOn(b)
+}
+
 // cut ends the present connection.
 func (a *attempt) cut(how func(*sock.Conn)) {
 	if a.back != nil {
@@ -286,9 +299,7 @@ func (a *attempt) cut(how func(*sock.Conn)) {
 
 func (a *attempt) free() {
 	o := a.proxy.Origins
-	if a.budgeted {
-		a.proxy.Retry.Budget.Done()
-	}
+	a.settle()
 	o.live.Leave(a)
 	a.proxy, a.x, a.failed = nil, nil, nil
 	o.attempts.Put(a)

@@ -68,6 +68,7 @@ func (p *Proxy) Serve(x *exchange.Exchange) {
 	a := p.Origins.attempts.Get()
 	*a = attempt{proxy: p, x: x}
 	p.Origins.live.Join(a)
+	p.Retry.Budget.Serve(p.Origins.net.Loop.Index())
 	x.Serving = a
 	x.Phase()
 	a.seek()

@@ -33,7 +33,7 @@ func retrying(t *testing.T, n int) *rig {
 	t.Helper()
 	r := newRig(t, among(n))
 	r.proxy.Retry = Retry{
-		Attempts: 2, Connect: true, Reset: true, Timeout: true, MarkedDown: true, Statuses: []int{500, 503}, Percent: 100, Budget: new(Budget),
+		Attempts: 2, Connect: true, Reset: true, Timeout: true, MarkedDown: true, Statuses: []int{500, 503}, Percent: 100, Budget: NewBudget(1),
 	}
 	r.proxy.Retry.Budget.Begin(r.now)
 	return r

@@ -9,6 +9,7 @@ import (
 
 	"sluice/engine/door"
 	"sluice/engine/lease"
+	"sluice/engine/stat"
 )
 
 // doorman remembers what was true after the last batch.
@@ -57,10 +58,9 @@ func (c *care) inspect() {
 	if c.w.plant.strikes(plantHoard) && len(c.known) > 0 {
 		c.known[0].Acquire()
 	}
-	inUse, picks := 0, uint64(0)
+	picks := uint64(0)
 	for _, b := range c.known {
 		if !b.heir {
-			inUse += int(b.InUse())
 			picks += b.Picks()
 		}
 		if most := c.limits[b.Addr]; most > 0 && int(b.InUse()) > most {
@@ -69,8 +69,6 @@ func (c *care) inspect() {
 	}
 	d := c.upstream.Door
 	switch {
-	case d.InUse() != inUse:
-		c.w.fault("the door counts %d connections in use, the servers %d", d.InUse(), inUse)
 	case d.Limit() > 0 && d.InUse() > d.Limit():
 		c.w.fault("the upstream has %d connections in use, with a limit of %d", d.InUse(), d.Limit())
 	case d.Waiting() > d.Size() && !c.doorman.again || d.Waiting() < 0:
@@ -130,7 +128,7 @@ func (c *care) watchQueue(d *door.Door, picks uint64) {
 	still := len(list) > 0 && list[0].ticket == m.first
 	switch {
 	case picks == m.picks:
-	case m.first != 0 && still && !m.again:
+	case m.first != 0 && still && !m.again && c.w.loop.Stats().Get(stat.ConnectFailures) == 0: // who goes on does not queue
 		c.w.fault("somebody has taken a place before the first in the queue")
 	case d.Waiting() < m.waiting && d.Timeouts() == m.vain:
 		c.w.cover.hit(TurnTaken)
@@ -158,6 +156,19 @@ func (c *care) watchPatience(d *door.Door, list []waiting) {
 	}
 }
 
+// sameCounts compares the door's count with the servers'.
+func (c *care) sameCounts(d *door.Door) {
+	inUse := 0
+	for _, b := range c.known {
+		if !b.heir {
+			inUse += int(b.InUse())
+		}
+	}
+	if d.InUse() != inUse {
+		c.w.fault("at rest, the door counts %d connections in use, the servers %d", d.InUse(), inUse)
+	}
+}
+
 // atRest sees to it that nobody waits for what is there.
 func (c *care) atRest() {
 	if c.upstream == nil {
@@ -173,7 +184,8 @@ func (c *care) atRest() {
 	}
 	c.countOpen()
 	d := c.upstream.Door
-	if d.Waiting() == 0 {
+	if d.Waiting() == 0 { // else some may have left a server and not the door
+		c.sameCounts(d)
 		return
 	}
 	list := queueOf(d)

@@ -119,7 +119,7 @@ func (w *web) drawRoutes() {
 
 // drawRetry draws what is tried again.
 func (w *web) drawRetry() {
-	w.retry = upstream.Retry{Connect: true, Percent: 20, Budget: new(upstream.Budget)}
+	w.retry = upstream.Retry{Connect: true, Percent: 20, Budget: upstream.NewBudget(1)}
 	if !w.chance(60) {
 		return
 	}

@@ -85,6 +85,7 @@ func (s spied) Answered() {
 	t.status = x.Response.Status
 	wanted := slices.Contains(w.retry.Statuses, t.status)
 	must, may := w.again(t, wanted)
+	must = must && w.room(t)
 	s.Attempt.Answered()
 	switch {
 	case t.dropped && !may:
@@ -131,6 +132,16 @@ func (w *web) again(t *try, wanted bool) (must, may bool) {
 	running := reflect.ValueOf(w.retry.Budget).Elem().FieldByName("running").FieldByName("v").Int()
 	paid := a.paid || w.retry.Percent > 0 && running < 3
 	return (bodiless || held) && paid, true
+}
+
+// room reports whether every other server has room at once: an answer in hand is not given up for a place in a queue.
+func (w *web) room(t *try) bool {
+	for _, m := range w.rig.upstream.Set().Members() {
+		if m.Addr != t.server() && m.MaxConnections > 0 && m.InUse() >= m.MaxConnections {
+			return false
+		}
+	}
+	return true
 }
 
 // spare reports whether there is a server that the ask has not failed at.
