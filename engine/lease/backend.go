@@ -81,7 +81,8 @@ type live struct {
 	failures atomic.Uint64
 	latency  stat.Latency
 	inARow   atomic.Int32 // failures since the last success
-	_        [28]byte
+	open     atomic.Int32 // connections there are, in use or idle; of servers with a limit
+	_        [24]byte
 }
 
 // The low half of live.flags has a bit for each cause that keeps a server from

@@ -45,7 +45,7 @@ type parked struct {
 // the server has been released.
 func (d *Dialer) Park(c *sock.Conn, b *Backend) {
 	if b.lots == nil || b.lots[0].upstream.MaxIdle == 0 || b.gone.Load() {
-		c.Close()
+		d.hangUp(c, b)
 		return
 	}
 	at := &b.lots[d.net.Loop.Index()]
@@ -168,9 +168,18 @@ func (p *parked) touched() {
 
 // close closes a connection that is in no lot any more.
 func (p *parked) close() {
-	p.lot.dialer.net.Loop.Stats().Dec(stat.HTTPBackIdle)
-	p.conn.Close()
+	d, b := p.lot.dialer, p.lot.backend
+	d.net.Loop.Stats().Dec(stat.HTTPBackIdle)
+	d.hangUp(p.conn, b)
 	p.free()
+}
+
+// hangUp closes a connection to b that has no place there any more.
+func (d *Dialer) hangUp(c *sock.Conn, b *Backend) {
+	c.Close()
+	if b.capped() {
+		d.part(parting{closed: b})
+	}
 }
 
 func (p *parked) free() {

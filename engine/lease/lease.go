@@ -66,25 +66,26 @@ func (d *Dialer) Pending() int { return d.leases.Live() }
 
 // Lease is a search under way. It belongs to its dialer and is gone when the taker has been told, or after Cancel.
 type Lease struct {
-	dialer  *Dialer
-	ask     Ask
-	task    loop.Task
-	timer   loop.Timer
-	conn    *sock.Conn
-	backend *Backend
-	place   sock.Place[*Lease] // among the dialer's
-	ticket  *door.Ticket       // in the upstream's queue
-	errand  *errand            // somebody else makes room
-	tried   Tried
-	before  int // how many of tried had failed before this search
-	addr    sock.Addr
-	why     record.Reason
-	cause   syscall.Errno
-	until   int64 // when it gives up waiting for a turn, once it has begun; all its waits together count
-	silent  int8  // attempts that timed out
-	idle    bool  // the connection was idle before
-	waited  bool  // it has waited for its turn
-	state   leaseState
+	dialer   *Dialer
+	ask      Ask
+	task     loop.Task
+	timer    loop.Timer
+	conn     *sock.Conn
+	backend  *Backend
+	place    sock.Place[*Lease] // among the dialer's
+	ticket   *door.Ticket       // in the upstream's queue
+	errand   *errand            // somebody else makes room
+	tried    Tried
+	before   int // how many of tried had failed before this search
+	addr     sock.Addr
+	why      record.Reason
+	cause    syscall.Errno
+	until    int64 // when it gives up waiting for a turn, once it has begun; all its waits together count
+	silent   int8  // attempts that timed out
+	idle     bool  // the connection was idle before
+	reserved bool  // the connection, or the one to be dialed, is counted among its server's
+	waited   bool  // it has waited for its turn
+	state    leaseState
 }
 
 // Seat implements sock.Placed.
@@ -229,8 +230,8 @@ func (l *Lease) drop() {
 		l.conn = nil
 	}
 	if l.backend != nil {
-		l.ask.Inside = l.dialer.MoveOn(l.backend)
-		l.backend = nil
+		l.ask.Inside = l.dialer.moveOn(l.backend, l.reserved)
+		l.backend, l.reserved = nil, false
 	}
 	l.unqueue()
 }
@@ -244,7 +245,7 @@ func (l *Lease) Connected(c *sock.Conn) {
 // hand gives the taker its connection.
 func (l *Lease) hand(c *sock.Conn) {
 	b := l.backend
-	l.conn, l.backend = nil, nil
+	l.conn, l.backend, l.reserved = nil, nil, false
 	l.set(handing) // it is still the connection's owner: a panic of the taker must find its way
 	l.ask.Taker.Leased(c, b)
 	l.finish()
@@ -272,8 +273,12 @@ const maxTimeouts = 8
 
 // Expired ends an attempt that takes too long.
 func (l *Lease) Expired(*loop.Timer) {
-	if l.state == queued {
+	switch l.state {
+	case queued:
 		l.waitedInVain()
+		return
+	case clearing:
+		l.roomMade()
 		return
 	}
 	if l.silent++; l.silent < maxTimeouts {

@@ -190,7 +190,7 @@ func (b *bench) seek(u *Upstream, connect time.Duration) (*taker, *Lease) {
 func (b *bench) give(o outcome) {
 	b.call(func() {
 		o.conn.Close()
-		o.from.Release()
+		b.dialer.LetGo(o.from)
 	})
 }
 

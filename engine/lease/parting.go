@@ -15,28 +15,36 @@ type parting struct {
 	dialer  *Dialer
 	release func(*Backend) // gives back a place at backend; may be nil
 	backend *Backend
-	then    func() // may be nil
+	closed  *Backend // to which there is one connection less; may be nil
+	then    func()   // may be nil
 	task    loop.Task
 	turns   int8
 }
 
-// LetGo gives back a place at b whose connection has just been closed or reset, or was never made.
+// LetGo gives back a place at b whose connection has just been closed or reset.
 func (d *Dialer) LetGo(b *Backend) {
 	if b.upstream == nil || b.upstream.Door == nil {
 		b.Release()
 		return
 	}
-	d.part(parting{release: (*Backend).Release, backend: b})
+	d.part(parting{release: (*Backend).Release, backend: b, closed: b})
 }
 
 // MoveOn is LetGo for somebody who goes on to another server: the place at the upstream's door is kept. It reports
 // whether there is one, which belongs into Ask.Inside.
-func (d *Dialer) MoveOn(b *Backend) (inside bool) {
+func (d *Dialer) MoveOn(b *Backend) (inside bool) { return d.moveOn(b, true) }
+
+// moveOn is MoveOn with or without a connection that has been closed.
+func (d *Dialer) moveOn(b *Backend, closed bool) (inside bool) {
 	if b.upstream == nil || b.upstream.Door == nil {
 		b.exit()
 		return false
 	}
-	d.part(parting{release: (*Backend).moveOn, backend: b})
+	what := parting{release: (*Backend).moveOn, backend: b}
+	if closed {
+		what.closed = b
+	}
+	d.part(what)
 	return true
 }
 
@@ -61,9 +69,12 @@ func (p *parting) Run() {
 		p.dialer.net.Loop.Later(&p.task)
 		return
 	}
-	d, release, b, then := p.dialer, p.release, p.backend, p.then
-	p.release, p.backend, p.then = nil, nil, nil
+	d, release, b, closed, then := p.dialer, p.release, p.backend, p.closed, p.then
+	p.release, p.backend, p.closed, p.then = nil, nil, nil, nil
 	d.partings.Put(p)
+	if closed != nil {
+		closed.hungUp()
+	}
 	if release != nil {
 		release(b)
 	}

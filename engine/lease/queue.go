@@ -3,6 +3,8 @@ package lease
 // A lease that finds everything at its limit: it waits for its turn, or for another loop to close an idle connection.
 
 import (
+	"time"
+
 	"sluice/engine/door"
 	"sluice/engine/record"
 )
@@ -97,67 +99,85 @@ func (l *Lease) Waiting() bool { return l.state == queued }
 // errand is a request to another loop. It outlives a lease that gives up.
 type errand struct{ lease *Lease }
 
-// makeRoom sees to it that a new connection does not exceed its server's limit together with those that are idle: one of
-// these is closed first. It is true when another loop has to do that.
-func (l *Lease) makeRoom() bool {
+// makeRoom sees to it that there are never more connections to a server than its limit, those that are idle included: one
+// of these is closed first. It is true when that takes a while.
+func (l *Lease) makeRoom() (later bool) {
 	b := l.backend
-	if b.MaxConnections == 0 || b.lots == nil {
+	if !b.capped() || b.reserve() {
+		l.reserved = b.capped()
 		return false
 	}
-	at := b.crowded(l.dialer.net.Loop.Index())
-	if at == nil {
-		return false
-	}
-	e := &errand{lease: l}
-	home, there := l.dialer.net.Loop, at.dialer
-	done := func() {
-		if e.lease != nil {
-			e.lease.roomMade()
-		}
-	}
-	if !there.net.Loop.Post(func() {
-		at.evict()
-		there.part(parting{then: func() { home.Post(done) }})
-	}) {
-		return false
-	}
-	l.errand = e
 	l.set(clearing)
+	home := l.dialer.net.Loop
+	e := &errand{lease: l}
+	l.errand = e
+	at := b.idle(home.Index())
+	if at == nil || !at.dialer.net.Loop.Post(func() { at.evict(); at.dialer.part(parting{then: func() { home.Post(e.run) }}) }) {
+		home.Start(&l.timer, home.Now()+int64(closingTime)) // one is being closed
+	}
 	return true
 }
 
-// roomMade goes on to dial, unless the server has been found dead meanwhile.
-func (l *Lease) roomMade() {
-	l.errand = nil
-	l.set(picking)
-	switch {
-	case l.ask.From.Set().Admits(l.backend):
-		if !l.connect() {
-			l.next()
-		}
-	case l.ask.Once:
-		l.drop()
-		l.fail()
-	default:
-		l.drop()
-		l.next()
+// closingTime is how long a lease waits for a connection that is being closed already.
+const closingTime = 5 * time.Millisecond
+
+// run is the letter that comes back from an errand.
+func (e *errand) run() {
+	if e.lease != nil {
+		e.lease.roomMade()
 	}
 }
 
-// crowded returns a lot whose oldest connection has to go before there is another, its own loop's first; nil if there is
-// room. The caller has taken its place already.
-func (b *Backend) crowded(loop int) *lot {
-	total := int(b.InUse())
-	var at *lot
-	for i := range b.lots {
-		n := int(b.lots[i].kept.Load())
-		total += n
-		if n > 0 && (at == nil || i == loop) {
-			at = &b.lots[i]
+// roomMade goes on to dial, unless the server has been found unfit meanwhile.
+func (l *Lease) roomMade() {
+	l.errand.lease, l.errand = nil, nil
+	l.set(picking)
+	if l.ask.From.Set().Admits(l.backend) {
+		if !l.makeRoom() && !l.connect() {
+			l.next()
+		}
+		return
+	}
+	l.drop()
+	if l.ask.Once {
+		l.fail()
+		return
+	}
+	l.next()
+}
+
+// capped reports whether the number of connections to b is limited.
+func (b *Backend) capped() bool {
+	return b.MaxConnections > 0 && b.upstream != nil && b.upstream.Door != nil
+}
+
+// reserve counts one more connection to b, if there may be one.
+func (b *Backend) reserve() bool {
+	open := &b.state().open
+	for {
+		n := open.Load()
+		if n >= b.MaxConnections {
+			return false
+		}
+		if open.CompareAndSwap(n, n+1) {
+			return true
 		}
 	}
-	if total <= int(b.MaxConnections) {
-		return nil
+}
+
+// hungUp counts one connection less.
+func (b *Backend) hungUp() {
+	if b.capped() {
+		b.state().open.Add(-1)
+	}
+}
+
+// idle returns a lot with idle connections to b, the loop's own first; nil if there is none.
+func (b *Backend) idle(loop int) (at *lot) {
+	for i := range b.lots {
+		if b.lots[i].kept.Load() > 0 && (at == nil || i == loop) {
+			at = &b.lots[i]
+		}
 	}
 	return at
 }

@@ -84,7 +84,7 @@ func TestTurnsArePassedOn(t *testing.T) {
 	assert.Eventually(t, func() bool { return u.Door.Waiting() == 2 })
 	b.call(func() {
 		held.conn.Close()
-		held.from.Release() // the letter with the turn is on its way
+		b.dialer.LetGo(held.from) // the letter with the turn is on its way
 		l.Cancel()
 	})
 	o := <-stays.told

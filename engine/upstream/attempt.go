@@ -189,7 +189,7 @@ func (a *attempt) Failed(err *record.Error) {
 	}
 	unsent := err.Retry == record.RetryYes && x.Replayable()
 	stale := err.Retry == record.RetryIfReused && a.reused
-	if !a.retried && (unsent && a.reused || stale && a.resendable() && a.afford()) {
+	if !a.retried && (unsent && a.reused || stale && a.resendable()) {
 		a.afresh()
 		return
 	}

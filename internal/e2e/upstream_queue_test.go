@@ -171,9 +171,9 @@ func TestUpstreamQueueDoesNotRefuseRetries(t *testing.T) {
 			}()
 			assert.Eventually(t, func() bool { u := p.upstream(); return u.InUse == now.InUse && u.Waiting == now.Waiting })
 		}
-		die <- struct{}{}
 		for left := cap(answers); left > 0; {
 			select {
+			case die <- struct{}{}: // also who waits in line may come here
 			case path := <-good.came:
 				good.goes <- path
 			case a := <-answers:

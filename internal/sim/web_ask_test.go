@@ -41,7 +41,6 @@ type ask struct {
 	retries  int              // tries on other servers
 	failed   []lease.Endpoint // servers it was taken away from
 	afresh   bool             // it was tried again because its connection was dead
-	paid     bool             // it has a place in the budget
 	answered bool             // a server's answer has begun to come
 	cookie   string           // of its server, as the client sends it
 	replies  []*reply

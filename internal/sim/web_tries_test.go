@@ -130,7 +130,7 @@ func (w *web) again(t *try, wanted bool) (must, may bool) {
 	bodiless := len(a.body) == 0 && !a.chunked
 	held := (a.way == holdWay || a.way == bothWay) && len(a.body) < w.hold
 	running := reflect.ValueOf(w.retry.Budget).Elem().FieldByName("running").FieldByName("v").Int()
-	paid := a.paid || w.retry.Percent > 0 && running < 3
+	paid := w.retry.Percent > 0 && running < 3
 	return (bodiless || held) && paid, true
 }
 
@@ -178,7 +178,6 @@ func (w *web) wrongTry(t *try) string {
 		return text
 	}
 	a.retries++
-	a.paid = true
 	a.failed = append(a.failed, last.server())
 	switch {
 	case slices.Contains(a.failed, t.server()):
@@ -204,7 +203,6 @@ func (w *web) afresh(last, t *try) bool {
 	case unsent:
 		w.cover.hit(retriedUnsent)
 	case stale:
-		a.paid = true
 		w.cover.hit(retriedStale)
 	default:
 		return false
