@@ -212,7 +212,7 @@ func (r *rising) again() {
 func TestUpstreamLosesAllServers(t *testing.T) {
 	t.Parallel()
 	all := []*rising{rises(t, "a"), rises(t, "b"), rises(t, "c")}
-	p := run(t, watched, quoted(all[0].address, all[1].address, all[2].address), "eject: {for: 200ms}")
+	p := run(t, watched, quoted(all[0].address, all[1].address, all[2].address), "eject: {errors: off}")
 	b := p.browser()
 	b.gets("/")
 	for _, one := range all {
