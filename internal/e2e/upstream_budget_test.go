@@ -57,7 +57,8 @@ func TestUpstreamRetriesHaveABudget(t *testing.T) {
 					}
 					return nil
 				})
-				const most = clients*each*125/100 + 50
+				// A fifth more, and what three retries at a time let through beside that: where answers are quick, some more.
+				const most = clients * each * 150 / 100
 				t.Logf("asked %d times for %d requests", asked.Load(), clients*each)
 				if asked.Load() > most {
 					t.Errorf("%d requests became %d", clients*each, asked.Load())
