@@ -13,10 +13,11 @@
 package door
 
 import (
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/engine/limit"
 )
 
 // Door is the door of an upstream that has a limit. Its methods may be called from every loop, but those that take a
@@ -25,13 +26,11 @@ type Door struct {
 	// Patience is how long one should wait at most. Whoever waits keeps the time.
 	Patience time.Duration
 
-	limit    int32 // connections in use at once, in the whole upstream
-	size     int32 // of the queue
-	inUse    atomic.Int32
+	places   limit.Slots  // connections in use at once, in the whole upstream
+	size     int32        // of the queue
 	waiting  atomic.Int32 // in the queue, or given a turn that they have not taken yet
 	refused  atomic.Uint64
 	timeouts atomic.Uint64
-	_        [24]byte
 
 	mu    sync.Mutex
 	queue queue
@@ -40,34 +39,20 @@ type Door struct {
 	spree bool   // there may be room for several: one turn taken is followed by another
 }
 
-// New returns the door of an upstream with at most limit connections in use, 0 for no limit of its own, and at most size
+// New returns the door of an upstream with at most so many connections in use, 0 for no limit of its own, and at most size
 // waiters.
-func New(limit, size int, patience time.Duration) *Door {
-	d := &Door{limit: int32(limit), size: int32(size), Patience: patience}
-	if limit <= 0 {
-		d.limit = math.MaxInt32
-	}
+func New(most, size int, patience time.Duration) *Door {
+	d := &Door{size: int32(size), Patience: patience}
+	d.places.SetMax(int64(most))
 	return d
 }
 
 // Enter takes one of the upstream's places. It is false, and nothing is taken, when there is none.
-func (d *Door) Enter() bool {
-	for {
-		n := d.inUse.Load()
-		if n >= d.limit {
-			return false
-		}
-		if d.inUse.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
+func (d *Door) Enter() bool { return d.places.Acquire() }
 
 // Leave gives a place back, and the first waiter a turn. It panics when no place is taken.
 func (d *Door) Leave() {
-	if d.inUse.Add(-1) < 0 {
-		panic("door: a place was given back twice")
-	}
+	d.places.Release()
 	d.Stir()
 }
 
@@ -81,11 +66,10 @@ func (d *Door) Stir() {
 // Undo gives back a place that came to nothing because no server had room. Only a newcomer may have kept another from
 // entering meanwhile: everybody else is behind whoever has the turn.
 func (d *Door) Undo(turn bool) {
-	if turn {
-		d.inUse.Add(-1)
-		return
+	d.places.Release()
+	if !turn {
+		d.Stir()
 	}
-	d.Leave()
 }
 
 // Kick gives waiters turns because there may be new room: a server has come, or come back.
@@ -100,15 +84,10 @@ func (d *Door) Kick() {
 func (d *Door) TimedOut() { d.timeouts.Add(1) }
 
 // InUse is the number of places taken.
-func (d *Door) InUse() int { return int(d.inUse.Load()) }
+func (d *Door) InUse() int { return int(d.places.Used()) }
 
 // Limit is the number of places; 0 is no limit of the upstream's own.
-func (d *Door) Limit() int {
-	if d.limit == math.MaxInt32 {
-		return 0
-	}
-	return int(d.limit)
-}
+func (d *Door) Limit() int { return int(d.places.Max()) }
 
 // Waiting is the length of the queue, those with a turn included.
 func (d *Door) Waiting() int { return int(d.waiting.Load()) }

@@ -63,7 +63,7 @@ func TestPlacesAreCounted(t *testing.T) {
 	p.Leave()
 	assert.Equal(t, []int{p.InUse(), p.Limit(), New(0, 0, 0).Limit()}, []int{1, 2, 0})
 	p.Leave()
-	assert.Panics(t, "door: a place was given back twice", p.Leave)
+	assert.Panics(t, "limit: more slots released than acquired", p.Leave)
 }
 
 func TestTurnsGoByArrival(t *testing.T) {
