@@ -36,7 +36,7 @@ func (g *generator) hold() (*Result, error) {
 	r.Units = float64(held)
 	r.Held = &Held{
 		Connections: held, Alive: alive, Wakes: last.proxy.Wakes - first.proxy.Wakes,
-		MemoryBefore: g.rest.Memory, MemoryHeld: first.proxy.Memory,
+		MemoryBefore: g.rest.Memory - g.rest.Files, MemoryHeld: first.proxy.Memory - first.proxy.Files,
 	}
 	if held == 0 {
 		return r, fmt.Errorf("no connection could be opened (errors: %v)", r.Errors)

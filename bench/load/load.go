@@ -282,7 +282,7 @@ func (g *generator) closeWindow(proxy func([]int) (meter.Sample, error)) (sample
 		g.trace = nil
 	}
 	if err == nil && len(g.opt.Watch) > 0 {
-		g.loaded, err = meter.ReadMemory(g.opt.Watch)
+		g.loaded, _, err = meter.ReadMemory(g.opt.Watch)
 	}
 	return s, err
 }

@@ -116,7 +116,8 @@ type Latency struct {
 type Held struct {
 	Connections int `json:"connections"`
 	// MemoryBefore and MemoryHeld are proportional resident bytes of the proxy
-	// before the first connection and after the rest.
+	// before the first connection and after the rest, without pages of files: which
+	// of its program are resident says nothing about connections.
 	MemoryBefore int64 `json:"memory_before"`
 	MemoryHeld   int64 `json:"memory_held"`
 	// Wakes counts the proxy's wake-ups in the idle window.

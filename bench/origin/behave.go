@@ -1,12 +1,10 @@
 package origin
 
 import (
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"sluice/bench/epoll"
 	"sluice/bench/wire"
 )
 
@@ -75,14 +73,6 @@ func (o *Origin) part(fd int, c *conn) {
 
 // drain reads to the end.
 func (o *Origin) drain(fd int, c *conn) {
-	for {
-		n, errno := epoll.Read(fd, o.buf)
-		if errno == syscall.EAGAIN {
-			return
-		}
-		if errno != 0 || n == 0 {
-			o.drop(fd)
-			return
-		}
+	for o.read(fd) != nil {
 	}
 }

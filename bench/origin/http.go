@@ -29,15 +29,11 @@ func (o *Origin) serveHTTP(fd int, c *conn) {
 	// While an answer is under way nothing is read: what the client sends stays
 	// in the kernel, and the write that ends the answer comes back here.
 	for !c.busy() {
-		n, errno := epoll.Read(fd, o.buf)
-		if errno == syscall.EAGAIN {
+		b := o.read(fd)
+		if b == nil {
 			return
 		}
-		if errno != 0 || n == 0 {
-			o.drop(fd)
-			return
-		}
-		if !o.take(fd, c, o.buf[:n]) || n < len(o.buf) && !c.ended {
+		if !o.take(fd, c, b) || len(b) < len(o.buf) && !c.ended {
 			return
 		}
 	}

@@ -17,6 +17,7 @@ package origin
 import (
 	"fmt"
 	"math/rand/v2"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -312,6 +313,20 @@ func (o *Origin) resume() {
 		}
 	}
 	o.again = append(o.again[:0], o.again[due:]...)
+}
+
+// read takes what a client has sent into the origin's one buffer. It is nil when there is
+// nothing now, or when the stream has ended or failed: the connection is closed then.
+func (o *Origin) read(fd int) []byte {
+	n, errno := epoll.Read(fd, o.buf)
+	if errno == syscall.EAGAIN {
+		return nil
+	}
+	if errno != 0 || n == 0 {
+		o.drop(fd)
+		return nil
+	}
+	return o.buf[:n]
 }
 
 // drop closes a connection once.

@@ -13,16 +13,12 @@ import (
 // nothing is read until it has.
 func (o *Origin) serveEcho(fd int, c *conn) {
 	for o.flush(fd, c) && len(c.out) == 0 {
-		n, errno := epoll.Read(fd, o.buf)
-		if errno == syscall.EAGAIN {
+		b := o.read(fd)
+		if b == nil {
 			return
 		}
-		if errno != 0 || n == 0 {
-			o.drop(fd)
-			return
-		}
-		o.stats.Bytes += int64(n)
-		c.out = o.buf[:n]
+		o.stats.Bytes += int64(len(b))
+		c.out = b
 		if !o.flush(fd, c) {
 			return
 		}
@@ -30,7 +26,7 @@ func (o *Origin) serveEcho(fd int, c *conn) {
 			c.partial = append(c.partial[:0], c.out...)
 			c.out = c.partial
 		}
-		if n < len(o.buf) && !c.ended {
+		if len(b) < len(o.buf) && !c.ended {
 			return
 		}
 	}
@@ -59,23 +55,19 @@ func (o *Origin) serveDown(fd int, c *conn) {
 // serveUp takes a stream and resets it if it is not what was sent.
 func (o *Origin) serveUp(fd int, c *conn) {
 	for range movesPerTurn {
-		n, errno := epoll.Read(fd, o.buf)
-		if errno == syscall.EAGAIN {
+		b := o.read(fd)
+		if b == nil {
 			return
 		}
-		if errno != 0 || n == 0 {
-			o.drop(fd)
-			return
-		}
-		if !wire.MatchStream(o.buf[:n], c.offset) {
+		if !wire.MatchStream(b, c.offset) {
 			o.stats.Damaged++
 			_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 			o.drop(fd)
 			return
 		}
-		c.offset += int64(n)
-		o.stats.Bytes += int64(n)
-		if n < len(o.buf) && !c.ended {
+		c.offset += int64(len(b))
+		o.stats.Bytes += int64(len(b))
+		if len(b) < len(o.buf) && !c.ended {
 			return
 		}
 	}

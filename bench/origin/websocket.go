@@ -1,9 +1,6 @@
 package origin
 
 import (
-	"syscall"
-
-	"sluice/bench/epoll"
 	"sluice/bench/wire"
 )
 
@@ -23,15 +20,11 @@ const maxControl = 125
 // serveFrames echoes what has come.
 func (o *Origin) serveFrames(fd int, c *conn) {
 	for o.flush(fd, c) && len(c.out) == 0 {
-		n, errno := epoll.Read(fd, o.buf)
-		if errno == syscall.EAGAIN {
+		b := o.read(fd)
+		if b == nil {
 			return
 		}
-		if errno != 0 || n == 0 {
-			o.drop(fd)
-			return
-		}
-		if !o.takeFrames(fd, c, o.buf[:n]) || n < len(o.buf) && !c.ended {
+		if !o.takeFrames(fd, c, b) || len(b) < len(o.buf) && !c.ended {
 			return
 		}
 	}

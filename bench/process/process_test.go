@@ -38,7 +38,7 @@ func TestStartPinnedAndStopWithChildren(t *testing.T) {
 // zombie reports whether only the parent's wait is missing: a killed grandchild
 // waits for init, which is not ours to hurry.
 func zombie(pid int) bool {
-	memory, err := meter.ReadMemory([]int{pid})
+	memory, _, err := meter.ReadMemory([]int{pid})
 	return err != nil || memory == 0
 }
 
