@@ -41,8 +41,8 @@ type parked struct {
 	lot  *lot
 }
 
-// Park keeps a connection to b for later, or closes it. Nothing of an earlier message may be on its way, and its place at
-// the server has been released.
+// Park keeps a connection to b for later, or closes it. Nothing of an earlier message may be on its way. Its place at the
+// server is to be released right after, and not before: whoever gets it must not overlook the connection.
 func (d *Dialer) Park(c *sock.Conn, b *Backend) {
 	if b.lots == nil || b.lots[0].upstream.MaxIdle == 0 || b.gone.Load() {
 		d.hangUp(c, b)

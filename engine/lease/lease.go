@@ -28,7 +28,8 @@ type Taker interface {
 	// Trying tells which server is about to be dialed. It must not cancel the lease.
 	Trying(b *Backend)
 	// Leased hands over a connected connection and the place it takes at its server; the taker owns both, sets itself as
-	// the connection's owner, and calls b.Release when the connection is over. The lease is gone.
+	// the connection's owner, and gives the place back by Dialer.LetGo or MoveOn when the connection is over, or by
+	// b.Release after Dialer.Park when it is idle. The lease is gone.
 	Leased(c *sock.Conn, b *Backend)
 	// Unleased says that no server could be reached: why the last one could not. The lease is gone.
 	Unleased(why record.Reason, cause syscall.Errno)
