@@ -2,7 +2,11 @@ package lease
 
 // How a server stands with those who are not policies.
 
-import "sluice/engine/record"
+import (
+	"slices"
+
+	"sluice/engine/record"
+)
 
 // Upstream is the upstream whose server b is.
 func (b *Backend) Upstream() *Upstream { return b.upstream }
@@ -17,27 +21,18 @@ func (b *Backend) Doubt(n int) { b.state().inARow.Store(int32(max(n, 0))) }
 func (s *Set) Admits(b *Backend) bool { return s.admits(b.state().flags.Load()) }
 
 // Full reports whether there is a server to pick, not among tried, were it not at its limit.
-func (s *Set) Full(tried *Tried) bool {
-	if tried.Full() {
-		return false
-	}
-	for _, m := range s.members {
-		if m.Weight > 0 && s.Admits(m.Backend) && !tried.Has(m.Backend) {
-			return true
-		}
-	}
-	return false
-}
+func (s *Set) Full(tried *Tried) bool { return s.spare(nil, tried, false) }
 
 // Spare reports whether there is a server to go to that is neither b nor among tried, with room, if that matters.
 func (u *Upstream) Spare(b *Backend, tried *Tried, room bool) bool {
-	set := u.Set()
-	for _, m := range set.members {
-		if m.Backend != b && m.Weight > 0 && set.Admits(m.Backend) && !tried.Has(m.Backend) && (!room || m.InUse() < m.limit()) {
-			return !tried.Full()
-		}
-	}
-	return false
+	return u.Set().spare(b, tried, room)
+}
+
+// spare is the search of both: a server that may be picked, is neither but nor among tried, and has room, if that matters.
+func (s *Set) spare(but *Backend, tried *Tried, room bool) bool {
+	return !tried.Full() && slices.ContainsFunc(s.members, func(m Member) bool {
+		return m.Backend != but && m.Weight > 0 && s.Admits(m.Backend) && !tried.Has(m.Backend) && (!room || m.InUse() < m.limit())
+	})
 }
 
 // whyNobody tells why no server was found for somebody who has been at those tried.
