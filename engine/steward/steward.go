@@ -128,7 +128,7 @@ func (s *Steward) Start(ctx context.Context) {
 	s.alarm = time.NewTimer(time.Hour)
 	s.upstream.Suspect = s.suspect
 	go s.run()
-	s.call(s.adopt)
+	s.call(s.relist)
 	for _, from := range s.sources {
 		from.watcher = discover.New(discoverSpec(from.config), discover.Options{
 			Resolvers: s.resolvers,

@@ -60,9 +60,6 @@ func (s *Steward) handOver() map[lease.Endpoint]*ward {
 	return copies
 }
 
-// adopt takes over the servers that the upstream was compiled with.
-func (s *Steward) adopt() { s.relist() }
-
 // found takes over what a source has found.
 func (s *Steward) found(from *source, list []discover.Found) {
 	from.found = list
