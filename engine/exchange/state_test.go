@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"slices"
 	"testing"
 
 	"sluice/internal/assert"
@@ -10,24 +9,15 @@ import (
 // Every pair of states: the moves of the life in the package comment pass, every other one panics.
 func TestExchangeStates(t *testing.T) {
 	t.Parallel()
-	allowed := map[State][]State{
+	assert.Moves(t, "exchange", [][]State{
 		Unused:    {Routing},
 		Routing:   {Working, Answering, Over},
 		Working:   {Answering, Over},
 		Answering: {Tunneling, Over},
 		Tunneling: {Over},
 		Over:      {Unused},
-	}
-	for from := range states {
-		for to := range states {
-			x := Exchange{state: from}
-			if slices.Contains(allowed[from], to) {
-				x.set(to)
-				assert.Equal(t, x.State(), to)
-				continue
-			}
-			assert.Panics(t, "exchange: "+from.String()+" → "+to.String(), func() { x.set(to) })
-			assert.Equal(t, x.State(), from)
-		}
-	}
+	}, func(from State) (func(State), *State) {
+		x := &Exchange{state: from}
+		return x.set, &x.state
+	})
 }

@@ -1,7 +1,6 @@
 package h1
 
 import (
-	"slices"
 	"testing"
 
 	"sluice/internal/assert"
@@ -10,7 +9,7 @@ import (
 // Every pair of states: the moves of the lives in the package's pictures pass, every other one panics.
 func TestFrontStates(t *testing.T) {
 	t.Parallel()
-	allowed := map[frontState][]frontState{
+	assert.Moves(t, "h1", [][]frontState{
 		unused:      {accepted},
 		accepted:    {introducing, idle, closed},
 		introducing: {idle, closed},
@@ -18,38 +17,22 @@ func TestFrontStates(t *testing.T) {
 		heading:     {exchanging, closed},
 		exchanging:  {idle, closed},
 		closed:      {unused},
-	}
-	for from := range frontStates {
-		for to := range frontStates {
-			f := &front{state: from}
-			if slices.Contains(allowed[from], to) {
-				f.set(to)
-				assert.Equal(t, f.state, to)
-				continue
-			}
-			assert.Panics(t, "h1: "+from.String()+" → "+to.String(), func() { f.set(to) })
-		}
-	}
+	}, func(from frontState) (func(frontState), *frontState) {
+		f := &front{state: from}
+		return f.set, &f.state
+	})
 }
 
 func TestBackStates(t *testing.T) {
 	t.Parallel()
-	allowed := map[backState][]backState{
+	assert.Moves(t, "h1", [][]backState{
 		backUnused: {awaiting, detached}, // a request that does not fit is given up before it begins
 		awaiting:   {answering, detached},
 		answering:  {tunneled, detached},
 		tunneled:   {detached},
 		detached:   {backUnused},
-	}
-	for from := range backStates {
-		for to := range backStates {
-			b := &back{state: from}
-			if slices.Contains(allowed[from], to) {
-				b.set(to)
-				assert.Equal(t, b.state, to)
-				continue
-			}
-			assert.Panics(t, "h1: "+from.String()+" → "+to.String(), func() { b.set(to) })
-		}
-	}
+	}, func(from backState) (func(backState), *backState) {
+		b := &back{state: from}
+		return b.set, &b.state
+	})
 }

@@ -13,7 +13,7 @@ import (
 // Every pair of states: the moves of the life in the package comment pass, every other one panics.
 func TestTunnelStates(t *testing.T) {
 	t.Parallel()
-	allowed := map[tunnelState][]tunnelState{
+	assert.Moves(t, "relay", [][]tunnelState{
 		unused:   {accepted},
 		accepted: {reading, greeting, leasing, ended},
 		reading:  {greeting, leasing, ended},
@@ -22,22 +22,10 @@ func TestTunnelStates(t *testing.T) {
 		relaying: {dying, ended},
 		dying:    {ended},
 		ended:    {unused},
-	}
-	for from := range tunnelStates {
-		can := make(map[tunnelState]bool)
-		for _, to := range allowed[from] {
-			can[to] = true
-		}
-		for to := range tunnelStates {
-			tun := &tunnel{state: from}
-			if can[to] {
-				tun.set(to)
-				assert.Equal(t, tun.state, to)
-				continue
-			}
-			assert.Panics(t, "relay: "+from.String()+" → "+to.String(), func() { tun.set(to) })
-		}
-	}
+	}, func(from tunnelState) (func(tunnelState), *tunnelState) {
+		tun := &tunnel{state: from}
+		return tun.set, &tun.state
+	})
 }
 
 // An idle tunnel is its own structure and two connections: with the loop's tables and the runtime's share it has to

@@ -5,6 +5,7 @@
 //	assert.Panics(t, "released twice", func() { b.Release() })
 //	assert.Allocs(t, 0, func() { relay(chunk) })
 //	assert.Eventually(t, func() bool { return accepted.Load() == 2 })
+//	assert.Moves(t, "door", [][]state{shut: {open}, open: {shut}}, doorAt)
 //
 // Each stops its test at the first failure, so that a test reads as a straight line. It is for
 // tests only: production code states what must hold with a plain panic.
