@@ -182,6 +182,10 @@ func TestWhatIsInOrderIsNotFound(t *testing.T) {
 	tree["engine/loop/inner.go"] = &fstest.MapFile{Data: []byte("package loop\n\ntype inner struct{}\n\nfunc (i *inner) Close() {}\n")}
 	tree["docs/ok.md"] = &fstest.MapFile{Data: []byte("http://host/wo" + "rk/ go.dev/issue/1234 TO" + "DOS\n")}
 	assert.Equal(t, Check(tree, house()), nil)
+
+	worktree := clean()
+	worktree[".git"] = &fstest.MapFile{Data: []byte("gitdir: /wo" + "rk/main/.git/worktrees/x\n")}
+	assert.Equal(t, Check(worktree, house()), nil)
 }
 
 // A file that cannot be read is no file that is in order.

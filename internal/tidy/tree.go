@@ -94,7 +94,7 @@ func walk(root fs.FS, visit func(name string, text []byte), failed func(name str
 			if name == ".git" || name == "bin" || name != "." && exists(root, name+"/go.mod") {
 				return fs.SkipDir
 			}
-		case entry.Type().IsRegular():
+		case entry.Type().IsRegular() && name != ".git": // the one of a worktree is a file
 			text, err := fs.ReadFile(root, name)
 			if err != nil {
 				failed(name, err)
