@@ -24,8 +24,8 @@ import (
 	"sluice/internal/assert"
 )
 
-// origin is a server that sends back what it gets, end included.
-func origin(t *testing.T) (addr string) {
+// serves is a server that talks with whoever connects, and hangs up.
+func serves(t *testing.T, talk func(c net.Conn)) (addr string) {
 	t.Helper()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	assert.NoError(t, err)
@@ -38,12 +38,36 @@ func origin(t *testing.T) (addr string) {
 			}
 			go func() {
 				defer c.Close()
-				// By plain reads and writes: io.Copy between sockets would keep pipes of its own.
-				_, _ = io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c})
+				talk(c)
 			}()
 		}
 	}()
 	return ln.Addr().String()
+}
+
+// repeats is a server that answers each read with the same bytes, by one write.
+func repeats(t *testing.T, answer string) (addr string) {
+	t.Helper()
+	return serves(t, func(c net.Conn) {
+		request, bytes := make([]byte, 16<<10), []byte(answer)
+		for {
+			if n, err := c.Read(request); n == 0 || err != nil {
+				return
+			}
+			if _, err := c.Write(bytes); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// origin is a server that sends back what it gets, end included.
+func origin(t *testing.T) (addr string) {
+	t.Helper()
+	return serves(t, func(c net.Conn) {
+		// By plain reads and writes: io.Copy between sockets would keep pipes of its own.
+		_, _ = io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c})
+	})
 }
 
 // ports counts the addresses that freePort has given out.

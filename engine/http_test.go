@@ -163,35 +163,6 @@ func TestAllocRouting(t *testing.T) {
 	})
 }
 
-// site is a server that answers each read with the same bytes, by one write.
-func site(t *testing.T, answer string) (addr string) {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	assert.NoError(t, err)
-	t.Cleanup(func() { _ = ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				request, bytes := make([]byte, 16<<10), []byte(answer)
-				for {
-					if n, err := c.Read(request); n == 0 || err != nil {
-						return
-					}
-					if _, err := c.Write(bytes); err != nil {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	return ln.Addr().String()
-}
-
 // through starts an HTTP proxy for a server and returns a client's descriptor, on which calls block.
 func through(t *testing.T, server string) (e *Engine, client int) {
 	t.Helper()
@@ -245,7 +216,7 @@ func TestAllocAWholeExchange(t *testing.T) {
 			"HTTP/1.1 204 No Content\r\n\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, fd := through(t, site(t, c.answer))
+			e, fd := through(t, repeats(t, c.answer))
 			ask, answer := []byte(c.ask), make([]byte, len(c.answer))
 			for range 50 { // the steady state: lists are filled, heads have grown
 				exchangeOn(t, fd, ask, answer)
@@ -264,26 +235,17 @@ func TestAllocAWholeExchange(t *testing.T) {
 func TestAllocRelayedBody(t *testing.T) {
 	for name, size := range map[string]int{"small": 100, "large": 32 << 10} {
 		t.Run(name, func(t *testing.T) {
-			ln, err := net.Listen("tcp4", "127.0.0.1:0")
-			assert.NoError(t, err)
-			defer ln.Close()
 			more := make(chan struct{})
-			go func() {
-				c, err := ln.Accept()
-				if err != nil {
-					return
-				}
-				defer c.Close()
+			_, fd := through(t, serves(t, func(c net.Conn) {
 				piece := make([]byte, size)
 				_, _ = c.Read(make([]byte, 4096))
-				_, err = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+				_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
 				for range more {
 					if _, err = c.Write(piece); err != nil {
 						return
 					}
 				}
-			}()
-			_, fd := through(t, ln.Addr().String())
+			}))
 			head := "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n"
 			assert.Equal(t, string(answerOf(t, fd, []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), len(head))), head)
 			piece := make([]byte, size)

@@ -25,32 +25,6 @@ func runs(t *testing.T, text string) *Engine {
 	return e
 }
 
-// named is a server that sends its name to whoever connects and speaks.
-func named(t *testing.T, name string) (addr string) {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	assert.NoError(t, err)
-	t.Cleanup(func() { _ = ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				for buf := make([]byte, 16); ; {
-					if n, err := c.Read(buf); n == 0 || err != nil {
-						return
-					}
-					_, _ = io.WriteString(c, name)
-				}
-			}()
-		}
-	}()
-	return ln.Addr().String()
-}
-
 // who says something on a connection and returns the name of the server that answers.
 func who(t *testing.T, c net.Conn) string {
 	t.Helper()
@@ -109,7 +83,7 @@ upstreams:
 // A server that drains gets nobody new; who is there stays.
 func TestSetDraining(t *testing.T) {
 	t.Parallel()
-	at, a, b := freePort(), named(t, "a"), named(t, "b")
+	at, a, b := freePort(), repeats(t, "a"), repeats(t, "b")
 	e := runs(t, `
 listeners: {web: {bind: "`+at+`", protocol: tcp, upstream: app}}
 upstreams: {app: {balance: first, servers: ["`+a+`", "`+b+`"]}}`)
@@ -130,7 +104,7 @@ upstreams: {app: {balance: first, servers: ["`+a+`", "`+b+`"]}}`)
 // A weight counts from the next connection on; who waits for room gets it at the server that has come.
 func TestSetWeight(t *testing.T) {
 	t.Parallel()
-	at, a, b := freePort(), named(t, "a"), named(t, "b")
+	at, a, b := freePort(), repeats(t, "a"), repeats(t, "b")
 	e := runs(t, `
 listeners: {web: {bind: "`+at+`", protocol: tcp, upstream: app}}
 upstreams:
