@@ -78,11 +78,7 @@ func (s *Server) Admit(peer netip.AddrPort) bool {
 
 // Dropped implements sock.Acceptor.
 func (s *Server) Dropped(_ netip.AddrPort, err syscall.Errno) {
-	why := record.Internal
-	if err == syscall.EMFILE || err == syscall.ENFILE || err == syscall.ENOMEM || err == syscall.ENOSPC {
-		why = record.FDExhausted
-	}
-	s.reasons.Inc(int(why))
+	s.reasons.Inc(int(record.DropReason(err)))
 }
 
 // Accept implements sock.Acceptor.

@@ -96,6 +96,15 @@ func ConnectReason(err error) Reason {
 	return ConnectFailed
 }
 
+// DropReason classifies what kept an accepted connection from being served: a shortage, or a fault of ours.
+func DropReason(err syscall.Errno) Reason {
+	switch err {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC:
+		return FDExhausted
+	}
+	return Internal
+}
+
 // StreamReason classifies what a read or write on an established connection returned;
 // side says which one. io.EOF is an orderly end. An *Error keeps its Kind; nil gives
 // None; what is not known, or has no side, gives Internal: a system call that fails

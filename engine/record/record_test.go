@@ -130,6 +130,15 @@ func TestConnectReason(t *testing.T) {
 	}
 }
 
+func TestDropReason(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[syscall.Errno]Reason{syscall.EMFILE: FDExhausted, syscall.ENOSPC: FDExhausted, syscall.EBADF: Internal} {
+		if got := DropReason(err); got != want {
+			t.Errorf("%v: got %v, want %v", err, got, want)
+		}
+	}
+}
+
 func TestStreamReason(t *testing.T) {
 	for _, c := range []struct {
 		err                 error

@@ -100,11 +100,7 @@ func (r *Relay) Admit(peer netip.AddrPort) bool {
 
 // Dropped implements sock.Acceptor.
 func (r *Relay) Dropped(peer netip.AddrPort, err syscall.Errno) {
-	why := record.Internal
-	if err == syscall.EMFILE || err == syscall.ENFILE || err == syscall.ENOMEM || err == syscall.ENOSPC {
-		why = record.FDExhausted
-	}
-	r.turnAway(peer, why, err)
+	r.turnAway(peer, record.DropReason(err), err)
 }
 
 // turnAway records a connection that never became a tunnel.
