@@ -158,7 +158,7 @@ func kinds(t *testing.T) map[string]int {
 func TestALifeLeavesNothingBehind(t *testing.T) {
 	server, at := origin(t), freePort()
 	path := t.TempDir() + "/sluice.sock"
-	_ = dial(t, "tcp4", server).Close() // the runtime opens its own poller for the first socket
+	echo(t, dial(t, "tcp4", server), 16) // the runtime opens its own poller for the first socket
 	files, goroutines := 0, runtime.NumGoroutine()
 	for round := range 3 {
 		e := start(t, parse(t, server, at, "unix:"+path))
@@ -186,9 +186,8 @@ func TestALifeLeavesNothingBehind(t *testing.T) {
 			files = descriptors(t)
 		}
 	}
-	if now := descriptors(t); now > files {
-		t.Errorf("%d descriptors after the first life, %d after the third: %v", files, now, kinds(t))
-	}
+	t.Logf("%d descriptors after the first life, now %v", files, kinds(t))
+	assert.Eventually(t, func() bool { return descriptors(t) <= files })
 }
 
 func TestNewWithoutStartIsGivenBackByStop(t *testing.T) {
@@ -201,7 +200,7 @@ func TestNewWithoutStartIsGivenBackByStop(t *testing.T) {
 	}()
 	select {
 	case <-stopped:
-	case <-time.After(2 * time.Second):
+	case <-time.After(10 * time.Second):
 		t.Fatal("Stop of an engine that was never started does not return")
 	}
 }
@@ -221,8 +220,8 @@ func TestDrainLetsConnectionsFinish(t *testing.T) {
 		}
 		return errors.Is(err, unix.ECONNREFUSED)
 	})
-	greet(t, c) // the old one goes on
-	assert.Equal(t, e.Active(), 1)
+	greet(t, c)                                                  // the old one goes on
+	assert.Eventually(t, func() bool { return e.Active() == 1 }) // who came late and went has been noticed
 	echo(t, c, 1600)
 	assert.Equal(t, <-done, 0)
 	assert.NoError(t, e.Wait())
