@@ -75,8 +75,8 @@ var ports atomic.Uint32
 
 // freePort is an address of this test alone, on the loopback network, where no client gets its own address.
 func freePort() string {
-	pid := os.Getpid()
-	return fmt.Sprintf("127.%d.%d.%d:8080", pid%200+10, pid/200%256, ports.Add(1))
+	pid, n := os.Getpid(), ports.Add(1)
+	return fmt.Sprintf("127.%d.%d.%d:%d", pid%200+10, pid/200%256, n%256, 8080+n/256) // the tests may be run many times over
 }
 
 // parse loads a configuration that forwards binds to one server on two loops.

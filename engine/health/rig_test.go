@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -61,6 +63,16 @@ func listen(t *testing.T, network, address string) net.Listener {
 	listener, err := net.Listen(network, address)
 	assert.NoError(t, err)
 	return listener
+}
+
+// owned counts the addresses that own has given out.
+var owned atomic.Uint32
+
+// own is an address of this test alone on the loopback network, where clients get 127.0.0.1. It is nobody's while nothing
+// listens there, as a port cannot be that the kernel gives to clients.
+func own() string {
+	pid, n := os.Getpid(), owned.Add(1)
+	return fmt.Sprintf("127.%d.%d.%d:%d", pid%200+10, pid/200%256, n%256, 8200+n/256)
 }
 
 // local serves on a port of this machine.
@@ -118,11 +130,8 @@ func full(t *testing.T) Target {
 }
 
 // closed returns the address of a server that is gone.
-func closed(t *testing.T) Target {
-	t.Helper()
-	listener := listen(t, "tcp", "127.0.0.1:0")
-	defer listener.Close()
-	address := listener.Addr().String()
+func closed() Target {
+	address := own()
 	return Target{Name: address, Network: "tcp", Address: address}
 }
 

@@ -160,9 +160,9 @@ func checkedAt(address string, every time.Duration) func(c *configs.Upstream) {
 // Real checks of a real server: it goes, and comes back.
 func TestRealChecks(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	address := own()
+	ln, err := net.Listen("tcp4", address)
 	assert.NoError(t, err)
-	address := ln.Addr().String()
 	r := hire(t, checkedAt(address, 20*time.Millisecond))
 	assert.Eventually(t, func() bool { c := r.seen(address).Check; return c != nil && c.OK })
 	r.said()
@@ -182,9 +182,9 @@ func TestRealChecks(t *testing.T) {
 // A failure of traffic brings the next check forward: nobody waits for an hour to know.
 func TestTrafficHurriesChecks(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	address := own()
+	ln, err := net.Listen("tcp4", address)
 	assert.NoError(t, err)
-	address := ln.Addr().String()
 	r := hire(t, checkedAt(address, time.Hour))
 	assert.Eventually(t, func() bool { return r.seen(address).Check != nil })
 	assert.NoError(t, ln.Close())
@@ -196,10 +196,7 @@ func TestTrafficHurriesChecks(t *testing.T) {
 // A server without weight is not asked, and one that was down is so when it gets weight again.
 func TestServersWithoutWeightAreNotChecked(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	assert.NoError(t, err)
-	address := ln.Addr().String()
-	assert.NoError(t, ln.Close())
+	address := own()
 	r := hire(t, checkedAt(address, 20*time.Millisecond))
 	assert.Eventually(t, r.backend(address).Down)
 	id := health.ID{Network: "tcp", Address: address}

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,6 +106,16 @@ func succeed(t *testing.T, before *rig, change func(c *configs.Upstream)) *rig {
 	r.s, r.u = s, u
 	t.Cleanup(s.Close)
 	return r
+}
+
+// owned counts the addresses that own has given out.
+var owned atomic.Uint32
+
+// own is an address of this test alone on the loopback network, where clients get 127.0.0.1. It is nobody's while nothing
+// listens there, as a port cannot be that the kernel gives to clients.
+func own() string {
+	pid, n := os.Getpid(), owned.Add(1)
+	return fmt.Sprintf("127.%d.%d.%d:%d", pid%200+10, pid/200%256, n%256, 8300+n/256)
 }
 
 // backend is a server by its address; one that is not listed ends the test.
