@@ -187,6 +187,23 @@ func (b *bench) seek(u *Upstream, connect time.Duration) (*taker, *Lease) {
 	return k, l
 }
 
+// seekAndThen begins a lease and has do run in the loop's next turn, when it dials: no timer fires before.
+func (b *bench) seekAndThen(u *Upstream, connect time.Duration, do func(*Lease)) *taker {
+	k, done := newTaker(), make(chan struct{})
+	b.call(func() {
+		l := b.dialer.Begin(Ask{From: u, Connect: connect, Taker: k})
+		b.loop.Post(func() {
+			do(l)
+			close(done)
+		})
+	})
+	select {
+	case <-done:
+	case <-b.over: // a fatal failure inside do ended the loop's goroutine
+	}
+	return k
+}
+
 // give closes a connection and waits until its places are free, which they are when it is gone.
 func (b *bench) give(o outcome) {
 	gone := make(chan struct{})
@@ -331,8 +348,7 @@ func TestCancel(t *testing.T) {
 	t.Run("while dialing", func(t *testing.T) {
 		t.Parallel()
 		b, one, two := newBench(t, 0), mute("a"), alive(t, "b")
-		k, l := b.seek(upstreamOf(First, 1, one, two), 30*time.Millisecond)
-		b.call(func() {
+		k := b.seekAndThen(upstreamOf(First, 1, one, two), 30*time.Millisecond, func(l *Lease) {
 			assert.Equal(t, one.InUse(), 1)
 			l.Cancel()
 			assert.Equal(t, one.InUse(), 0)
@@ -345,8 +361,7 @@ func TestCancel(t *testing.T) {
 	t.Run("during the second attempt", func(t *testing.T) {
 		t.Parallel()
 		b, one, two := newBench(t, 0), absent(t, "a"), mute("b")
-		k, l := b.seek(upstreamOf(First, 1, one, two), 30*time.Millisecond)
-		b.call(func() { l.Cancel() })
+		k := b.seekAndThen(upstreamOf(First, 1, one, two), 30*time.Millisecond, (*Lease).Cancel)
 		b.after(60 * time.Millisecond)
 		assert.Equal(t, k.tried, []string{"a", "b"})
 		assert.Equal(t, len(k.told), 0)
