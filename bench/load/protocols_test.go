@@ -55,7 +55,7 @@ func TestPipeline(t *testing.T) {
 		opt.Target, opt.Mode, opt.Connections = target, Keep, 4
 		r := run(t, opt)
 		clean(t, r)
-		if r.Answers < 10*int64(opt.Pipeline) && opt.Size < 1000 {
+		if atOnce := int64(opt.Connections * opt.Pipeline); r.Answers <= atOnce && opt.Size < 1000 {
 			t.Errorf("%+v: %d answers", opt, r.Answers)
 		}
 	}
@@ -229,8 +229,8 @@ func TestSyscalls(t *testing.T) {
 // TestHangingShows: nothing has failed yet when the window ends, but it is seen that
 // requests get no answer.
 func TestHangingShows(t *testing.T) {
-	target := startOrigin(t, origin.Behaviour{HangEvery: 50})
-	r, err := Run(Options{Target: target, Mode: Keep, Connections: 4, Size: 60, Window: testWindow})
+	target := startOrigin(t, origin.Behaviour{HangEvery: 10})
+	r, err := Run(Options{Target: target, Mode: Keep, Connections: 4, Size: 60, Window: 2 * testWindow})
 	if err != nil || r.Waiting != 4 || r.Oldest < testWindow/2 || r.Failures() != 0 {
 		t.Errorf("%d exchanges under way, the oldest for %v; errors %v, %v", r.Waiting, r.Oldest, r.Errors, err)
 	}
