@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/internal/assert"
 )
@@ -57,8 +58,12 @@ func TestConfigErrorsAllAtOnce(t *testing.T) {
 // saysOnStderr waits for text on stderr, with PORT words filled in.
 func (p *proxy) saysOnStderr(want string) {
 	p.t.Helper()
-	if want = p.fill(want); !p.stderr.has(want) {
-		p.t.Errorf("stderr says\n%s\nwant in it\n%s", p.stderr, want)
+	want = p.fill(want)
+	for deadline := time.Now().Add(patience); !p.stderr.has(want); time.Sleep(time.Millisecond) {
+		if p.over() && !p.stderr.has(want) || time.Now().After(deadline) {
+			p.t.Errorf("stderr says\n%s\nwant in it\n%s", p.stderr, want)
+			return
+		}
 	}
 }
 

@@ -28,9 +28,16 @@ type end struct {
 }
 
 func newEnd(t testing.TB, c net.Conn) *end {
-	assert.NoError(t, c.SetDeadline(time.Now().Add(patience)))
 	t.Cleanup(func() { c.Close() })
-	return &end{t, c}
+	e := &end{t, c}
+	e.waits()
+	return e
+}
+
+// waits gives what comes next all patience, however long ago the connection was made.
+func (e *end) waits() {
+	e.t.Helper()
+	assert.NoError(e.t, e.SetDeadline(time.Now().Add(patience)))
 }
 
 // dial connects to address.
@@ -69,6 +76,7 @@ func (cut) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 // says sends s.
 func (e *end) says(s string) {
 	e.t.Helper()
+	e.waits()
 	if _, err := io.WriteString(e, s); err != nil && !e.isCut() {
 		e.t.Fatalf("cannot say %.60q: %v", s, err)
 	}
@@ -83,6 +91,7 @@ func (e *end) isCut() bool {
 // hears waits for exactly want.
 func (e *end) hears(want string) {
 	e.t.Helper()
+	e.waits()
 	got := make([]byte, len(want))
 	n, err := io.ReadFull(e, got)
 	if err != nil || string(got) != want {
@@ -93,6 +102,7 @@ func (e *end) hears(want string) {
 // hearsLine is the next line. It reads byte by byte, so that it takes nothing that comes after.
 func (e *end) hearsLine() string {
 	e.t.Helper()
+	e.waits()
 	line, err := readLine(e)
 	if err != nil {
 		e.t.Fatalf("heard %q instead of a line: %v", line, err)
@@ -115,6 +125,7 @@ func readLine(r io.Reader) (string, error) {
 // hearsEnd waits for the end of the stream, without a byte before it.
 func (e *end) hearsEnd() {
 	e.t.Helper()
+	e.waits()
 	if rest, err := io.ReadAll(e); err != nil || len(rest) > 0 {
 		e.t.Fatalf("heard %.60q (%d bytes) and %v, want the end of the stream", rest, len(rest), err)
 	}
@@ -123,6 +134,7 @@ func (e *end) hearsEnd() {
 // hearsReset waits for a reset and returns what came before it.
 func (e *end) hearsReset() []byte {
 	e.t.Helper()
+	e.waits()
 	before, err := io.ReadAll(e)
 	if !errors.Is(err, syscall.ECONNRESET) {
 		e.t.Fatalf("heard %.60q (%d bytes) and %v, want a reset", before, len(before), err)
@@ -265,6 +277,7 @@ func writeFile(t testing.TB, path, content string) string {
 // hearsAll is everything up to the end of the stream.
 func (e *end) hearsAll() string {
 	e.t.Helper()
+	e.waits()
 	all, err := io.ReadAll(e)
 	assert.NoError(e.t, err)
 	return string(all)

@@ -59,6 +59,7 @@ func TestHTTPTermFinishesAnswers(t *testing.T) {
 			p.signal(s)
 			idle.hearsEnd()
 			fresh.hearsEnd()
+			assert.Eventually(t, func() bool { return listening(t, p.port(1)) == 0 }) // the other loop's port, too
 			_, err := net.Dial("tcp", p.addr(1))
 			assert.Equal(t, errors.Is(err, syscall.ECONNREFUSED), true)
 			assert.Equal(t, p.over(), false)

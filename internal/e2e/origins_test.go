@@ -99,7 +99,7 @@ func deaf(t testing.TB) string {
 	assert.NoError(t, err)
 	address := loopback(name.(*unix.SockaddrInet4).Port)
 	for range 8 {
-		c, err := net.DialTimeout("tcp", address, 100*time.Millisecond)
+		c, err := net.DialTimeout("tcp", address, 500*time.Millisecond)
 		if err != nil {
 			return address
 		}

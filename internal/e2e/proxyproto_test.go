@@ -35,16 +35,18 @@ var (
 	v2none  = v2(0x21, 0x00, "")
 )
 
-// receivers is a listener of each mode.
+// receivers is a listener of each mode, with more patience for headers than any test has; hasty is one with little.
 const receivers = `
 listeners:
   off: {bind: "127.0.0.1:PORT1", protocol: tcp, upstream: back}
-  accept: {bind: "127.0.0.1:PORT2", protocol: tcp, upstream: back, proxy_protocol: accept, timeouts: {proxy_header: 200ms}}
-  require: {bind: "127.0.0.1:PORT3", protocol: tcp, upstream: back, proxy_protocol: require, timeouts: {proxy_header: 200ms}}
+  accept: {bind: "127.0.0.1:PORT2", protocol: tcp, upstream: back, proxy_protocol: accept, timeouts: {proxy_header: 1m}}
+  require: {bind: "127.0.0.1:PORT3", protocol: tcp, upstream: back, proxy_protocol: require, timeouts: {proxy_header: 1m}}
   strangers: {bind: "127.0.0.1:PORT4", protocol: tcp, upstream: back, proxy_protocol: {mode: require, from: [192.0.2.0/24, 127.0.0.9]}}
 upstreams: {back: {servers: "%s"}}
 runtime: {loops: 2}
 `
+
+var hasty = strings.ReplaceAll(receivers, "1m", "200ms")
 
 // What the listener believes is the client; what it does not believe goes to the server like any other byte.
 func TestProxyProtocolIsRead(t *testing.T) {
@@ -115,7 +117,7 @@ func TestProxyProtocolFromIsBySource(t *testing.T) {
 func TestProxyProtocolInPieces(t *testing.T) {
 	t.Parallel()
 	o := station(t)
-	p := run(t, strings.ReplaceAll(receivers, "200ms", "10s"), o.address())
+	p := run(t, receivers, o.address())
 	for name, header := range map[string]string{"v1": v1, "v2": v2tlvs} {
 		t.Run(name, func(t *testing.T) {
 			client := p.dial(3)
@@ -132,7 +134,8 @@ func TestProxyProtocolInPieces(t *testing.T) {
 // Broken, missing and late headers end the connection; each has its reason.
 func TestProxyProtocolRefusals(t *testing.T) {
 	t.Parallel()
-	p := run(t, receivers, greeter(t, "one").address())
+	one := greeter(t, "one").address()
+	patient, impatient := run(t, receivers, one), run(t, hasty, one)
 	for _, row := range []struct{ name, says, reason string }{
 		{"require HTTP", "GET / HTTP/1.0\r\n\r\n", "proxy_header_missing"},
 		{"require nothing", "", "proxy_header_timeout"},
@@ -149,6 +152,10 @@ func TestProxyProtocolRefusals(t *testing.T) {
 		{"accept 64 KiB of TLVs", v2(0x21, 0x11, strings.Repeat("\x00", 65535)), "proxy_header_bad"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			p := patient
+			if row.reason == "proxy_header_timeout" {
+				p = impatient
+			}
 			client := p.dial(portOfMode(row.name))
 			_, _ = client.Write([]byte(row.says)) // the proxy may cut it short
 			client.hearsReset()
@@ -160,7 +167,7 @@ func TestProxyProtocolRefusals(t *testing.T) {
 // With accept, a client that waits for the server to speak first gets it after the deadline.
 func TestProxyProtocolAcceptServesSilentClients(t *testing.T) {
 	t.Parallel()
-	p := run(t, receivers, greeter(t, "one").address())
+	p := run(t, hasty, greeter(t, "one").address())
 	p.dial(2).hears("one\n")
 }
 
@@ -277,7 +284,7 @@ func TestProxyProtocolHeaderDoesNotWait(t *testing.T) {
 func TestProxyProtocolAcceptServesShortMessages(t *testing.T) {
 	t.Parallel()
 	o := station(t)
-	p := run(t, strings.ReplaceAll(receivers, "200ms", "1m"), o.address()) // nobody waits for that
+	p := run(t, receivers, o.address()) // nobody waits for the header's timeout
 	for _, message := range []string{"", "P", "PROXY", signature[:11]} {
 		t.Run(fmt.Sprintf("%q", message), func(t *testing.T) {
 			client := p.dial(2)

@@ -59,7 +59,7 @@ func TestUpstreamQueueIsFair(t *testing.T) {
 	t.Parallel()
 	const waiters = 12
 	s := turnstiles(t)
-	p := run(t, limited, quoted(s.address), fmt.Sprintf("max_connections: 1, queue: {size: %d, timeout: 10s}", waiters))
+	p := run(t, limited, quoted(s.address), fmt.Sprintf("max_connections: 1, queue: {size: %d, timeout: 1m}", waiters))
 	answers := make(chan answer, waiters+1)
 	var all sync.WaitGroup
 	for n := range waiters + 1 {
@@ -93,7 +93,7 @@ func TestUpstreamQueueIsFair(t *testing.T) {
 	}
 }
 
-// Who waits too long is told to come again, and one who leaves makes room in the line.
+// Who waits too long is told to come again.
 func TestUpstreamQueueTimesOut(t *testing.T) {
 	t.Parallel()
 	s := turnstiles(t)
@@ -109,6 +109,18 @@ func TestUpstreamQueueTimesOut(t *testing.T) {
 	if line.Queue < 250 || line.Attempts != 0 {
 		t.Errorf("waited in vain as %+v", line)
 	}
+	s.goes <- ""
+	inside.hearsHead()
+}
+
+// Who leaves makes room in the line.
+func TestUpstreamQueueIsLeft(t *testing.T) {
+	t.Parallel()
+	s := turnstiles(t)
+	p := run(t, limited, quoted(s.address), "max_connections: 1, queue: {size: 1, timeout: 1m}")
+	inside := p.dial(1)
+	inside.asksFor("/inside")
+	assert.Equal(t, <-s.came, "/inside")
 	leaver := p.dial(1)
 	leaver.asksFor("/leaver")
 	assert.Eventually(t, func() bool { return p.upstream().Waiting == 1 })

@@ -70,7 +70,7 @@ func resets(c net.Conn) {
 func TestUpstreamTCPEjects(t *testing.T) {
 	t.Parallel()
 	bad := station(t).serves(resets).address()
-	p := run(t, passed, quoted(bad, greeter(t, "good").address()), "balance: round_robin, eject: {errors: 3, for: 2s}")
+	p := run(t, passed, quoted(bad, greeter(t, "good").address()), "balance: round_robin, eject: {errors: 3, for: 4s}")
 	asksOnce := func() (cut bool) {
 		e := p.dial(1)
 		e.says("?")
@@ -81,29 +81,30 @@ func TestUpstreamTCPEjects(t *testing.T) {
 		_ = e.Close()
 		return name == ""
 	}
-	untilEjected := func(n int) (cuts int) {
+	// ejectedBy has so many clients be cut, and no more: the server is ejected then, and was not before.
+	ejectedBy := func(cuts, ejections int) {
+		t.Helper()
 		assert.Eventually(t, func() bool {
 			if asksOnce() {
-				cuts++
+				cuts--
 			}
-			return p.server(bad).Ejections == n
+			if cuts > 0 && p.server(bad).Ejections == ejections {
+				t.Fatalf("the server is ejected %d failures too early", cuts)
+			}
+			return cuts == 0
 		})
-		return cuts
+		assert.Eventually(t, func() bool { return p.server(bad).Ejections == ejections })
 	}
-	if cuts := untilEjected(1); cuts != 3 {
-		t.Errorf("%d clients were cut before the server was ejected, want 3", cuts)
-	}
+	ejectedBy(3, 1)
 	assert.Equal(t, p.server(bad).State, "ejected")
 	for range 5 {
 		assert.Equal(t, asksOnce(), false)
 	}
-	p.logs(1, "server is ejected", "server="+bad, "for=2s")
-	// It comes back on probation: one more failure is enough.
-	if cuts := untilEjected(2); cuts != 1 {
-		t.Errorf("%d clients were cut by a server on probation, want 1", cuts)
-	}
-	p.logs(1, "server is used again after an ejection")
 	p.logs(1, "server is ejected", "server="+bad, "for=4s")
+	// It comes back on probation: one more failure is enough.
+	ejectedBy(1, 2)
+	p.logs(1, "server is used again after an ejection")
+	p.logs(1, "server is ejected", "server="+bad, "for=8s")
 }
 
 // census is an origin that counts connections which are established at the same time, as the kernel sees them: one that the
@@ -155,9 +156,11 @@ func TestUpstreamTCPQueues(t *testing.T) {
 	t.Parallel()
 	const limit, clients, each = 4, 32, 10
 	var counted census
+	begin := make(chan struct{}) // closed once somebody waits
 	o := station(t).serves(func(c net.Conn) {
 		counted.joins(c)
 		defer counted.parts(c)
+		<-begin
 		if _, err := io.WriteString(c, "one\n"); err == nil {
 			_, _ = io.Copy(io.Discard, c) // until the client goes
 		}
@@ -174,6 +177,7 @@ func TestUpstreamTCPQueues(t *testing.T) {
 		})
 	}
 	assert.Eventually(t, func() bool { return p.upstream().Waiting > 0 })
+	close(begin)
 	all.Wait()
 	assert.Equal(t, counted.total, clients*each)
 	if counted.most != limit {
@@ -204,7 +208,7 @@ func visits(address string, orderly bool) error {
 // A full queue turns clients away at once, and one that waits too long too.
 func TestUpstreamTCPQueueIsFull(t *testing.T) {
 	t.Parallel()
-	p := run(t, passed, fmt.Sprintf(`{address: "%s", max_connections: 1}`, greeter(t, "one").address()), "queue: {size: 1, timeout: 300ms}")
+	p := run(t, passed, fmt.Sprintf(`{address: "%s", max_connections: 1}`, greeter(t, "one").address()), "queue: {size: 1, timeout: 3s}")
 	inside := p.dial(1)
 	inside.hears("one\n")
 	second := p.dial(1)
