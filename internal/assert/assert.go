@@ -21,7 +21,7 @@ import (
 
 const (
 	// eventuallyWithin is generous because it is only ever spent by a test that fails.
-	eventuallyWithin = 10 * time.Second
+	eventuallyWithin = 30 * time.Second
 	// eventuallyEvery is short beside any network round trip a test waits for.
 	eventuallyEvery = 2 * time.Millisecond
 	// allocRuns averages out the odd allocation of the runtime itself.
@@ -74,7 +74,7 @@ func Allocs(t testing.TB, want float64, f func()) {
 	}
 }
 
-// Eventually fails the test unless cond becomes true within ten seconds. It calls cond on the
+// Eventually fails the test unless cond becomes true within half a minute. It calls cond on the
 // test's own goroutine: what cond reads must be safe to read from there.
 func Eventually(t testing.TB, cond func() bool) {
 	t.Helper()

@@ -24,7 +24,7 @@ import (
 )
 
 // patience bounds every single wait. It is spent by failing tests only.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // simple is the shortest useful configuration: one listener, one server.
 const simple = `

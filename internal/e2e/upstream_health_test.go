@@ -3,6 +3,7 @@ package e2e
 // Checks: a server that hangs, all servers at once, and a proxy that is short of descriptors itself.
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -106,13 +107,15 @@ func TestUpstreamHangsWithPost(t *testing.T) {
 func TestUpstreamEjectionEndsWhileDown(t *testing.T) {
 	t.Parallel()
 	a := process(t, "a")
-	p := run(t, watched, quoted(a.address, site(t, names("b")).address, site(t, names("c")).address), "eject: {for: 300ms}")
+	const lasts = 6 * time.Second
+	slowly := strings.Replace(watched, "fall: 3", "fall: 20", 1) // later than traffic finds out, and long before the ejection is over
+	p := run(t, slowly, quoted(a.address, site(t, names("b")).address, site(t, names("c")).address), fmt.Sprintf("eject: {for: %v}", lasts))
 	c := p.throng(16, "/")
 	c.goesOn(500)
 	a.dies()
 	p.logs(1, "server is ejected", "server="+a.address)
 	p.logs(1, "server is down", "server="+a.address)
-	p.quiet(time.Second)
+	p.quiet(lasts)
 	assert.Equal(t, p.server(a.address).State, "down")
 	assert.Equal(t, p.logged("server is used again"), 0)
 	c.leaves()

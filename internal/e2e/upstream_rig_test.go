@@ -153,6 +153,7 @@ func (c *child) signal(s syscall.Signal) {
 // throng is clients who ask without pause, each on one connection that is kept.
 type throng struct {
 	t        testing.TB
+	p        *proxy
 	stop     atomic.Bool
 	answered atomic.Int64
 	cut      atomic.Int64 // answers that had begun and did not end
@@ -170,7 +171,7 @@ type moment struct {
 
 // throng sends n clients to port 1.
 func (p *proxy) throng(n int, path string) *throng {
-	c := &throng{t: p.t}
+	c := &throng{t: p.t, p: p}
 	for range n {
 		b := p.browser()
 		c.all.Go(func() {
@@ -210,7 +211,7 @@ func (c *throng) judges(a answer, err error) {
 func (c *throng) goesOn(n int64) {
 	c.t.Helper()
 	until := c.answered.Load() + n
-	assert.Eventually(c.t, func() bool { return c.answered.Load() >= until })
+	c.p.waits(func() bool { return c.answered.Load() >= until })
 }
 
 // leaves ends the throng, of whom nobody may have been disappointed.
