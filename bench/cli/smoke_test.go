@@ -218,7 +218,7 @@ func TestProxyThatFails(t *testing.T) {
 // TestInterrupt runs the verb itself and interrupts it: what is complete is written.
 func TestInterrupt(t *testing.T) {
 	path, folder := self(t), t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, path, Verb, "--only", "http-small", "--against", "sluice", "--quick", "--rounds", "500", "--out", folder)
 	errors, err := command.StderrPipe()
