@@ -75,6 +75,7 @@ type Listener struct {
 	At                  Position // of its name
 	Bind                []Value[Address]
 	Protocol            string // "http" | "tcp"
+	TLS                 *TLS   // nil = what comes is plain
 	ProxyProtocol       ProxyAccept
 	TrustedProxies      []netip.Prefix // masked; http: peers whose X-Forwarded-* and Forwarded fields are believed
 	MaxConnections      int            // 0 = auto: from the fd limit and the memory budget
@@ -116,6 +117,7 @@ type ListenerTimeouts struct {
 	WriteIdle   time.Duration // without a byte of the answer taken by the client
 	MinRate     int64         // bytes per second, of bodies in either direction; 0 = off
 	Hello       time.Duration // for the whole TLS ClientHello
+	Handshake   time.Duration // for the rest of the TLS handshake, once the ClientHello is there
 	ProxyHeader time.Duration // for the whole PROXY protocol header
 	Tunnel      time.Duration // without a byte in either direction
 	HalfClosed  time.Duration // after one side ended, once the answer has begun
@@ -233,6 +235,7 @@ type Runtime struct {
 	Loops  int           // 0 = auto: one per usable core
 	Memory Size          // 0 = auto: from the cgroup or the machine
 	Drain  time.Duration // how long SIGTERM waits for connections to finish
+	KeyLog string        // a file to append the secrets of all TLS connections to (SSLKEYLOGFILE); "" = off
 
 	Resolvers []netip.AddrPort // asked for names of servers; empty = those of /etc/resolv.conf
 }
