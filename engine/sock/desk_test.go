@@ -31,6 +31,7 @@ type tape struct {
 	log      []string
 	silent   bool // no log of what is sent
 	joined   []byte
+	acked    int // times it was asked to acknowledge at once
 }
 
 func (s *tape) note(format string, args ...any) { s.log = append(s.log, fmt.Sprintf(format, args...)) }
@@ -43,6 +44,8 @@ func (s *tape) Unsent(int) int                  { return s.unsent }
 func (s *tape) Close(int)                       { s.note("close") }
 func (s *tape) ResetOnClose(int)                { s.note("reset") }
 func (s *tape) ShutdownWrite(int) syscall.Errno { s.note("shutdown"); return 0 }
+
+func (s *tape) QuickAck(int) { s.acked++ }
 
 func (s *tape) Read(_ int, p []byte) (int, syscall.Errno) {
 	switch {

@@ -33,7 +33,7 @@ var (
 
 	upToLoop     = slices.Concat(leaves, []string{"engine/loop"})
 	upToFlow     = slices.Concat(upToLoop, []string{"engine/flow"})
-	upToSock     = slices.Concat(upToFlow, []string{"engine/sock"})
+	upToSock     = slices.Concat(upToFlow, []string{"engine/seal", "engine/sock"})
 	upToExchange = slices.Concat(upToFlow, []string{"engine/exchange"})
 	upToWaist    = slices.Concat(upToSock, []string{"engine/exchange"})
 )
@@ -53,7 +53,8 @@ var arrows = []Arrow{
 	// Rows 1 to 3: the reactor, moving bytes, sockets; beside them the waist of requests.
 	{From: "engine/loop", To: leaves, Libraries: slices.Concat(sys, gnet)},
 	{From: "engine/flow", To: upToLoop},
-	{From: "engine/sock", To: upToFlow, Libraries: slices.Concat(sys, gnet)},
+	{From: "engine/seal", To: upToLoop},
+	{From: "engine/sock", To: slices.Concat(upToFlow, []string{"engine/seal"}), Libraries: slices.Concat(sys, gnet)},
 	{From: "engine/exchange", To: upToFlow, Libraries: fasthttp},
 
 	// Row 4: codecs, leases, features. Features see requests, never sockets.
@@ -93,6 +94,8 @@ var exceptions = []Exception{
 	{"engine/limit/store.go", "sync.Mutex", "limiter cells are shared on purpose; one lock a shard, held for a look-up"},
 	{"engine/lease/admission.go", "sync.Mutex", "guards the one queue of all loops, which is touched only when an upstream is full"},
 	{"engine/upstream/budget.go", "sync.Mutex", "guards a few sums, looked at only when a request is to be tried again"},
+	{"engine/loop/work.go", "go", "the workers themselves: a fixed number of goroutines for what would hold a loop up"},
+	{"engine/loop/work.go", "sync.Mutex", "guards the queues between loops and workers; held for a few pointers, never while work runs"},
 	{"engine/loop/post.go", "sync.Mutex", "the only door from other goroutines; held for an append or a swap"},
 	{"engine/sock/gate.go", "sync.Mutex", "guards the list of a gate's listeners: taken when one comes or goes, or wakes up from a pause, never for a connection"},
 }
