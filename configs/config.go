@@ -3,8 +3,8 @@
 // The idea: every setting is one row of a table (tables.go, tables_http.go) that gives its key, kind, default, limits and text. The loader,
 // the defaults, the suggestions and docs/configuration.md all read those rows, so a setting that is undocumented, unchecked or
 // silently ignored cannot exist. This file and config_upstream.go hold what comes out: plain data for the other rooms, resolved and
-// validated, with the positions that later stages (name lookup, binding) need to complain in the same voice. Two rooms below help: tree reads YAML,
-// literal reads single values.
+// validated, with the positions that later stages (name lookup, binding) need to complain in the same voice. Rooms below help: tree reads YAML,
+// literal reads single values, credential reads certificates and keys, reference writes the documentation, foreign knows words of others.
 //
 //	cfg, err := configs.Load("sluice.yaml")   // err is Issues: everything wrong, at once, in file order
 package configs
@@ -138,8 +138,9 @@ type ClientIP struct {
 }
 
 // A Route says what happens to some of what comes in: on tcp listeners to connections, by SNI and ALPN; on http listeners to
-// requests, by host, path and method. All its Listeners speak the same protocol. Exactly one of Upstream, Respond and Redirect
-// is set, and on tcp listeners it is Upstream. From Hosts to Retry, everything is for http only.
+// requests, by host, path and method. All its Listeners speak the same protocol, but for those of a route with Passthrough: that one
+// is about connections, and has SNI, also on http listeners, which then have TLS. Exactly one of Upstream, Respond and Redirect
+// is set, and about connections it is Upstream, without TLS if nobody has terminated the client's. From Hosts to Retry, everything is about requests only.
 type Route struct {
 	Name        string   // given, or "route-N" (1-based; "route-N-2" if that is taken), or "@listener" for a listener's own upstream
 	At          Position // of its first key, or of the listener's upstream
@@ -147,7 +148,7 @@ type Route struct {
 	SNI         []string // lower case: a name, "*.suffix", "*" (any TLS hello) or "" (a hello without a name)
 	ALPN        []string // nil = any
 	HasSNI      bool     // sni or alpn was written: the ClientHello must be read; SNI is then never empty
-	Passthrough bool
+	Passthrough bool     // take the connection before its TLS is terminated; without TLS at a tcp listener it means nothing
 	Hosts       []string // lower case, without port: a name, "*.suffix" (at least one label before it), or an IP address, IPv6 in brackets; nil = any
 	Paths       []string // "/exact", or "/prefix*": everything that begins with it; nil = any
 	Methods     []string // as written: methods are case-sensitive (RFC 9110, section 9.1); nil = any
@@ -238,6 +239,7 @@ type Runtime struct {
 	KeyLog string        // a file to append the secrets of all TLS connections to (SSLKEYLOGFILE); "" = off
 
 	Resolvers []netip.AddrPort // asked for names of servers; empty = those of /etc/resolv.conf
+	At        Position
 }
 
 // Admin is where the proxy answers questions about itself.

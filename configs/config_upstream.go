@@ -30,6 +30,24 @@ type Upstream struct {
 	Sticky         *Sticky       // http; nil = none
 	Pool           Pool
 	Timeouts       UpstreamTimeouts
+
+	schemed bool // TLS is there because servers are written with https://
+}
+
+// Refuses says why s cannot be a server of u: one is meant to be reached over TLS and the other is not, or nobody could tell whose
+// certificate it must have; "" if it can. Load has asked for those it knows; who reads a file of servers later asks again.
+func (u *Upstream) Refuses(s Server) string {
+	switch {
+	case s.Scheme == "https" && u.TLS == nil:
+		return "https:// does not go with an upstream without tls"
+	case s.Scheme == "http" && u.TLS != nil:
+		return "http:// does not go with an upstream that has tls, or servers with https://"
+	case s.Scheme == "" && u.schemed:
+		return "a server without https:// does not go with one that has it"
+	case s.Address.Network == "unix" && u.TLS != nil && u.TLS.Verify && u.TLS.ServerName == "":
+		return "a unix socket has no host whose certificate could be verified: tls needs server_name"
+	}
+	return ""
 }
 
 // Pool bounds the idle connections kept for later requests.
