@@ -6,7 +6,7 @@
 //
 //	dns://app.internal:80          A and AAAA records (dns.go)
 //	srv://_http._tcp.app.internal  SRV records and the addresses of their targets (srv.go)
-//	file:///etc/sluice/app.servers  a list, one server a line (file.go, inotify.go)
+//	file:///etc/sluice/app.servers  a list, one server a line (file.go)
 //
 // What is known is kept: a source that fails, or that suddenly knows of nothing, changes no list. The only ways to an empty list
 // are those that cannot be a mistake. Below the sources, resolver.go asks name servers as the system does, and exchange.go is one
@@ -36,13 +36,6 @@ const (
 	// backoffMin doubles with each failed look up to backoffMax.
 	backoffMin = time.Second
 	backoffMax = 30 * time.Second
-	// pollEvery is how often a file is looked at where nobody tells of changes; hosts files are never told of. pollSlowly is the
-	// net below inotify, which is silent about changes made by other machines on a network file system.
-	pollEvery  = 5 * time.Second
-	pollSlowly = 30 * time.Second
-	// settleFor is how long a changed file must stay as it is before it is read, and settleMax how long that is waited for.
-	settleFor = 50 * time.Millisecond
-	settleMax = time.Second
 )
 
 // ErrVanished is in the error of a look that was answered: there is no such name, or nothing of the kind asked for under it.

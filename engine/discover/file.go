@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/engine/watch"
 )
 
 // fileMax is ten times what listMax servers take with all that can be said about them.
@@ -25,8 +26,8 @@ const fileMax = 1 << 20
 // A fileSource reads one file.
 type fileSource struct {
 	book *book
-	text textFile
-	news *notifier
+	text watch.File
+	news *watch.Notifier
 
 	listed []configs.Server // of the last good text
 	broken error            // why the text is not that one; nil if it is
@@ -34,48 +35,31 @@ type fileSource struct {
 
 // look reads the file if it has changed, and looks up the names in it.
 func (s *fileSource) look(ctx context.Context) result {
-	s.news.follow()
-	s.settle(ctx)
+	s.news.Follow()
+	watch.Settle(ctx, &s.text)
 	news := s.reread()
 	found, good, err := s.resolve(ctx)
 	if s.broken != nil {
 		err = s.broken // the file is what to repair first
 	}
-	return result{found: found, answered: len(found) > 0, good: min(good, s.news.every()), err: err, news: news}
+	return result{found: found, answered: len(found) > 0, good: min(good, s.news.Every()), err: err, news: news}
 }
 
 // wait sleeps until the file may have changed.
-func (s *fileSource) wait(ctx context.Context, d time.Duration) { s.news.wait(ctx, d) }
+func (s *fileSource) wait(ctx context.Context, d time.Duration) { s.news.Wait(ctx, d) }
 
 // close gives the watches back.
-func (s *fileSource) close() { s.news.close() }
-
-// settle waits while the file is changing. What shows half of a change otherwise: a copy that takes its time, an editor between
-// deleting and creating, a poll in the middle of either.
-func (s *fileSource) settle(ctx context.Context) {
-	last, _ := stampOf(s.text.path)
-	if last == s.text.last {
-		return
-	}
-	for waited := time.Duration(0); waited < settleMax && ctx.Err() == nil; waited += settleFor {
-		sleep(ctx, settleFor)
-		now, _ := stampOf(s.text.path)
-		if now == last {
-			return
-		}
-		last = now
-	}
-}
+func (s *fileSource) close() { s.news.Close() }
 
 // reread takes over a changed text, and reports whether it is broken in a way that has not been told.
 func (s *fileSource) reread() (news bool) {
-	text, changed, err := s.text.fresh()
+	text, changed, err := s.text.Fresh()
 	if !changed {
 		return false
 	}
 	var listed []configs.Server
 	if err == nil {
-		listed, err = parse(text, s.text.path)
+		listed, err = parse(text, s.text.Path)
 	}
 	if err == nil {
 		s.listed, s.broken = listed, nil
