@@ -50,6 +50,7 @@ type Session struct {
 	early   []byte // ciphertext that came with the end of the handshake
 	failure *Failure
 	frames  framer
+	opened  int
 	fresh   int // complete records received of which none is known to be opened
 	lost    syscall.Errno
 	cut     bool // the wire's end has been seen
@@ -60,7 +61,7 @@ type Verdict uint8
 
 // The verdicts. Those from Ended on are final: each later Read gives the same, and no bytes.
 const (
-	More   Verdict = iota // what was to be filled is full
+	More   Verdict = iota // there may be more: what was to be filled is full, or the share of one Read used up
 	Empty                 // the session holds nothing more, and what has been received of the wire is used up
 	Ended                 // the peer has said close_notify: all its bytes have come
 	Cut                   // the wire has ended without it: bytes may be missing (RFC 8446, 6.1)
@@ -77,9 +78,13 @@ func (s *Session) Failure() *Failure { return s.failure }
 // Lost is the wire's error, or 0.
 func (s *Session) Lost() syscall.Errno { return s.lost }
 
-// Read opens records into p until it is full or nothing is left. It may have to send: an answer to a KeyUpdate, an alert.
+// Opened is the number of records with data that the last Read has opened.
+func (s *Session) Opened() int { return s.opened }
+
+// Read opens records into p until it is full or nothing is left, or until it has opened its share of small ones. It may
+// have to send: an answer to a KeyUpdate, an alert.
 func (s *Session) Read(p []byte) (n int, v Verdict) {
-	for n < len(p) {
+	for s.opened = 0; n < len(p) && s.opened < openMax; s.opened++ {
 		got, err := s.tls.Read(p[n:])
 		n += got
 		switch {

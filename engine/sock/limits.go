@@ -22,6 +22,9 @@ const (
 	recordMax      = 16 << 10
 	recordOverhead = 64
 	recordLeast    = 1 << 10
+	// recordCost is what opening a record takes of a turn, in bytes: about as long as copying that many, or the smallest of
+	// records would let a peer take as much time as it likes.
+	recordCost = 1 << 10
 	// smallRead ends a bulk run: what comes in pieces below it is cheaper to copy.
 	smallRead = 4 << 10
 	// smallestSegment is what every TCP path carries in one segment (RFC 9293, 3.7.1).

@@ -112,6 +112,7 @@ func (l *layer) read(p []byte) (int, syscall.Errno) {
 		return 0, Violated
 	}
 	n, verdict := l.session.Read(p)
+	c.spent += int32(l.session.Opened() * recordCost)
 	if l.pending() { // an answer to a KeyUpdate, or an alert
 		l.flush()
 	}

@@ -25,6 +25,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"sluice/engine/flow"
 	"sluice/engine/loop"
@@ -97,6 +98,7 @@ type far struct {
 	over  bool // the handshake is
 	err   error
 	next  func() (struct{}, bool)
+	stop  func()
 	yield func(struct{}) bool
 }
 
@@ -107,13 +109,17 @@ func newFar(t testing.TB, config *tls.Config, role seal.Role) *far {
 	} else {
 		r.tls = tls.Server(r, config)
 	}
-	var stop func()
-	r.next, stop = iter.Pull(func(yield func(struct{}) bool) {
+	r.next, r.stop = iter.Pull(func(yield func(struct{}) bool) {
 		r.yield = yield
 		r.err = r.tls.Handshake()
 		r.over = true
 	})
-	t.Cleanup(stop)
+	held := weak.Make(r) // the test must not keep what it measures
+	t.Cleanup(func() {
+		if r := held.Value(); r != nil {
+			r.stop()
+		}
+	})
 	return r
 }
 
@@ -184,11 +190,17 @@ func (s *safe) Unsecured(_ *Conn, f *seal.Failure) { s.failures = append(s.failu
 var testWorkers = sync.OnceValue(func() *seal.Pool { return seal.NewPool(loop.NewWorkers(2, seal.Queue)) })
 
 // newSafe begins a handshake between a desk in a role and crypto/tls in the other.
-func newSafe(t *testing.T, role seal.Role, server, client *tls.Config) *safe {
+func newSafe(t testing.TB, role seal.Role, server, client *tls.Config) *safe {
+	t.Helper()
+	return newSafeOn(t, testWorkers(), role, server, client)
+}
+
+// newSafeOn is newSafe with a pool of its own.
+func newSafeOn(t testing.TB, pool *seal.Pool, role seal.Role, server, client *tls.Config) *safe {
 	t.Helper()
 	s := &safe{desk: openDesk(t)}
 	s.sys.silent = true
-	s.net.Handshakes = testWorkers()
+	s.net.Handshakes = pool
 	s.conn.Own(s)
 	if role == seal.Server {
 		s.far = newFar(t, client, seal.Client)
@@ -202,7 +214,7 @@ func newSafe(t *testing.T, role seal.Role, server, client *tls.Config) *safe {
 }
 
 // openSafe has the handshake done.
-func openSafe(t *testing.T, role seal.Role, server, client *tls.Config) *safe {
+func openSafe(t testing.TB, role seal.Role, server, client *tls.Config) *safe {
 	t.Helper()
 	s := newSafe(t, role, server, client)
 	s.shake()

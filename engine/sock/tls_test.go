@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"sluice/engine/loop"
 	"sluice/engine/seal"
+	"sluice/engine/stat"
 	"sluice/internal/assert"
 	"sluice/pool"
 )
@@ -124,15 +127,7 @@ func TestTLSByteByByteCostsNoMoreSteps(t *testing.T) {
 	t.Parallel()
 	workers := loop.NewWorkers(1, 10)
 	defer workers.Close()
-	s := newSafe(t, seal.Server, serverConfig(), clientConfig())
-	s.conn.Close()
-	s.settle()
-	s.desk = openDesk(t)
-	s.sys.silent = true
-	s.net.Handshakes = seal.NewPool(workers)
-	s.conn.Own(s)
-	s.far = newFar(t, clientConfig(), seal.Client)
-	s.conn.Secure(Security{Config: serverConfig()})
+	s := newSafeOn(t, seal.NewPool(workers), seal.Server, serverConfig(), clientConfig())
 	s.cut = func(int) int { return 1 }
 	s.shake()
 	assert.Equal(t, s.secured, 1)
@@ -148,15 +143,10 @@ func TestTLSFinishedIsDoneOnTheLoop(t *testing.T) {
 	defer workers.Close()
 	for _, wants := range []tls.ClientAuthType{tls.NoClientCert, tls.RequireAndVerifyClientCert} {
 		before := workers.Finished()
-		s := &safe{desk: openDesk(t)}
-		s.sys.silent = true
-		s.net.Handshakes = seal.NewPool(workers)
-		s.conn.Own(s)
 		server, client := serverConfig(), clientConfig()
 		server.ClientAuth, server.ClientCAs = wants, testCA().pool
 		client.Certificates = []tls.Certificate{testCA().client}
-		s.far = newFar(t, client, seal.Client)
-		s.conn.Secure(Security{Config: server})
+		s := newSafeOn(t, seal.NewPool(workers), seal.Server, server, client)
 		s.shake()
 		assert.Equal(t, s.secured, 1)
 		steps := map[tls.ClientAuthType]uint64{tls.NoClientCert: 1, tls.RequireAndVerifyClientCert: 2}[wants]
@@ -539,13 +529,7 @@ func TestTLSCancelledAtEveryStep(t *testing.T) {
 	everywhere := []func(c *Conn){(*Conn).Close, (*Conn).Reset, (*Conn).Drop, func(c *Conn) { c.Farewell(true, gated()) }}
 	for _, role := range roles {
 		for at := range 8 {
-			s := &safe{desk: openDesk(t)}
-			s.sys.silent = true
-			s.net.Handshakes = pool
-			s.conn.Own(s)
-			config := []*tls.Config{only(serverConfig(), tls.VersionTLS12), clientConfig()}
-			s.far = newFar(t, config[1-role], 1-role)
-			s.conn.Secure(Security{Config: config[role], Role: role})
+			s := newSafeOn(t, pool, role, only(serverConfig(), tls.VersionTLS12), clientConfig())
 			s.cut = func(n int) int { return (n + 1) / 2 }
 			out := everywhere[at%len(everywhere)]
 			for range at / 2 {
@@ -660,29 +644,66 @@ func TestTLSAlertBeforeAReset(t *testing.T) {
 	s.close()
 }
 
+// A handshake that finds the workers' queue full is told so at once.
 func TestTLSBusy(t *testing.T) {
 	t.Parallel()
 	none := loop.NewWorkers(0, 1)
 	defer none.Close()
-	pool := seal.NewPool(none)
-	var all []*safe
-	d := openDesk(t)
-	d.net.Handshakes = pool
-	for range 2 {
-		s := &safe{desk: &desk{t: t, poller: d.poller, sys: d.sys, loop: d.loop, net: d.net}}
-		all = append(all, s)
-	}
-	all[0].conn = d.conn
-	d.conn.Own(all[0])
-	d.conn.Secure(Security{Config: clientConfig(), Role: seal.Client})
-	d.settle()
-	assert.Equal(t, len(all[0].failures), 0) // it waits in the queue
-	busy := openDesk(t)
-	second := &safe{desk: busy}
-	busy.net.Handshakes = pool
-	busy.net.Loop = d.loop // the same loop's queue
-	busy.conn.Own(second)
-	busy.conn.Secure(Security{Config: clientConfig(), Role: seal.Client})
-	d.settle()
+	first := newSafeOn(t, seal.NewPool(none), seal.Client, serverConfig(), clientConfig())
+	assert.Equal(t, len(first.failures), 0) // it waits in the queue
+	second := &safe{desk: first.desk}
+	other, err := first.net.Dial(&Addr{Addr: netip.MustParseAddrPort("192.0.2.1:81")}, second)
+	assert.Equal(t, err, 0)
+	first.loop.Event(8, loop.Writable)
+	other.Secure(Security{Config: clientConfig(), Role: seal.Client})
+	first.settle()
 	assert.Equal(t, second.failures, []*seal.Failure{seal.TooBusy})
+	assert.Equal(t, first.net.Handshakes.Under(), int64(1))
+	other.Close()
+	first.settle()
+}
+
+// A peer that sends its bytes in records of their own has its turns end like one that sends many bytes.
+func TestTLSSmallRecordsTakeTheirShare(t *testing.T) {
+	t.Parallel()
+	s := openSafe(t, seal.Server, serverConfig(), clientConfig())
+	k, _ := s.receive()
+	const records = 3 * turnBytes / recordCost
+	for range records {
+		s.far.write(t, "x")
+	}
+	s.sys.incoming = append(s.sys.incoming, string(s.far.out))
+	s.loop.Event(7, loop.Readable)
+	assert.Equal(t, len(k.got) > 0 && len(k.got) <= turnBytes/recordCost+64, true)
+	assert.Equal(t, s.poller.roused, true)
+	s.settle()
+	assert.Equal(t, len(k.got), records)
+	s.close()
+}
+
+// A panic on a worker costs the connection it happened for.
+func TestTLSPanicInAHandshake(t *testing.T) {
+	t.Parallel()
+	workers := loop.NewWorkers(1, 10)
+	defer workers.Close()
+	server := serverConfig()
+	server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { panic("no configuration") }
+	var reported any
+	s := &safe{desk: openDesk(t)}
+	s.loop = loop.New(loop.Config{Poller: s.poller, Stats: new(stat.Block), Report: func(value any, _ []byte) { reported = value }})
+	s.net = NewNet(s.loop, s.sys, pool.NewArena(0), pool.NewPipes(pool.OSPipes{}, pool.NewPipeBudget(0), 0, 0))
+	s.net.Handshakes = seal.NewPool(workers)
+	var err error
+	s.conn, err = s.net.conn(7)
+	assert.Equal(t, err, error(syscall.Errno(0)))
+	s.conn.Own(s)
+	s.event(loop.Writable)
+	s.far = newFar(t, clientConfig(), seal.Client)
+	s.conn.Secure(Security{Config: server})
+	s.shake()
+	assert.Equal(t, reported, any("no configuration"))
+	assert.Equal(t, len(s.failures), 1)
+	assert.Equal(t, s.failures[0].Kind, seal.Crashed)
+	assert.Equal(t, s.net.Handshakes.Under(), int64(0))
+	s.close()
 }
