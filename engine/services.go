@@ -11,6 +11,7 @@ import (
 	"sluice/configs"
 	"sluice/engine/h1"
 	"sluice/engine/limit"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/relay"
 	"sluice/engine/route"
@@ -118,8 +119,8 @@ func compileAccess(from configs.ClientIP) route.Access {
 	return route.Access{Allow: route.CompilePrefixes(from.Allow), Deny: route.CompilePrefixes(from.Deny)}
 }
 
-func compileProxyPolicy(l *configs.Listener) sock.ProxyPolicy {
-	return sock.ProxyPolicy{
+func compileProxyPolicy(l *configs.Listener) proxyproto.Policy {
+	return proxyproto.Policy{
 		Read:     l.ProxyProtocol.Mode != configs.ProxyOff,
 		Required: l.ProxyProtocol.Mode == configs.ProxyRequired,
 		From:     route.CompilePrefixes(l.ProxyProtocol.From),

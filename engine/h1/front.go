@@ -20,6 +20,7 @@ import (
 	"sluice/engine/h1/wire"
 	"sluice/engine/limit"
 	"sluice/engine/loop"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
@@ -120,7 +121,7 @@ func (f *front) Peeked(c *sock.Conn, b []byte, eof bool) {
 func (f *front) seeProxy(c *sock.Conn, b []byte, eof bool) {
 	header, n, status, why := f.server.config.Proxy.Judge(b, eof)
 	switch {
-	case status == sock.ProxyPartial:
+	case status == proxyproto.Partial:
 		return
 	case why != record.None:
 		if why != record.ClientGone {
@@ -128,7 +129,7 @@ func (f *front) seeProxy(c *sock.Conn, b []byte, eof bool) {
 		}
 		f.turnAway(why)
 		return
-	case status == sock.ProxyComplete:
+	case status == proxyproto.Complete:
 		c.Discard(n)
 		if !header.Local && header.Source.IsValid() {
 			f.client, f.target = header.Source, header.Destination

@@ -14,6 +14,7 @@ import (
 	"sluice/engine/exchange"
 	"sluice/engine/h1/wire"
 	"sluice/engine/limit"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/route"
 	"sluice/engine/sock"
@@ -25,7 +26,7 @@ import (
 type Config struct {
 	Names    *record.Names // with the listener's name only
 	Access   route.Access  // judged at accept, on the socket's peer
-	Proxy    sock.ProxyPolicy
+	Proxy    proxyproto.Policy
 	PerIP    *limit.PerKey[netip.Addr] // nil without a limit
 	MaxPerIP int64
 	Timeouts Timeouts

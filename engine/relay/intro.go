@@ -9,6 +9,7 @@ import (
 	"sluice/engine/hello"
 	"sluice/engine/lease"
 	"sluice/engine/loop"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/route"
 	"sluice/engine/sock"
@@ -94,7 +95,7 @@ func (t *tunnel) Peeked(c *sock.Conn, b []byte, eof bool) {
 func (t *tunnel) seeProxy(c *sock.Conn, b []byte, eof bool) {
 	header, n, status, why := t.relay.service.Proxy.Judge(b, eof)
 	switch {
-	case status == sock.ProxyPartial:
+	case status == proxyproto.Partial:
 		return
 	case why == record.ClientGone:
 		t.end(why, 0)
@@ -102,7 +103,7 @@ func (t *tunnel) seeProxy(c *sock.Conn, b []byte, eof bool) {
 	case why != record.None:
 		t.refuse(why, stat.ProxyHeadersBad)
 		return
-	case status == sock.ProxyComplete:
+	case status == proxyproto.Complete:
 		c.Discard(n)
 		t.introduced(header)
 	}
@@ -113,7 +114,7 @@ func (t *tunnel) seeProxy(c *sock.Conn, b []byte, eof bool) {
 }
 
 // introduced takes the addresses from a header. LOCAL and unknown families keep the socket's own.
-func (t *tunnel) introduced(h sock.ProxyHeader) {
+func (t *tunnel) introduced(h proxyproto.Header) {
 	if h.Local || !h.Source.IsValid() {
 		return
 	}

@@ -21,6 +21,7 @@ import (
 
 	"sluice/engine/lease"
 	"sluice/engine/limit"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/route"
 	"sluice/engine/sock"
@@ -33,7 +34,7 @@ type Service struct {
 	Names    *record.Names // with the listener's name only
 	Routes   *route.Table[*Route]
 	Access   route.Access // judged at accept, on the socket's peer
-	Proxy    sock.ProxyPolicy
+	Proxy    proxyproto.Policy
 	PerIP    *limit.PerKey[netip.Addr] // nil without a limit
 	MaxPerIP int64
 	Timeouts Timeouts

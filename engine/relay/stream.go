@@ -9,6 +9,7 @@ import (
 
 	"sluice/engine/flow"
 	"sluice/engine/lease"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/sock"
 )
@@ -46,9 +47,9 @@ func (t *tunnel) present(version lease.ProxyVersion) {
 
 func appendProxy(dst []byte, version lease.ProxyVersion, client, target netip.AddrPort) []byte {
 	if version == 1 {
-		return sock.AppendProxyV1(dst, client, target)
+		return proxyproto.AppendV1(dst, client, target)
 	}
-	return sock.AppendProxyV2(dst, client, target)
+	return proxyproto.AppendV2(dst, client, target)
 }
 
 // Broken implements sock.Owner: a connection has failed. What it had received may still be on its way to the other

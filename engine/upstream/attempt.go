@@ -7,6 +7,7 @@ import (
 	"sluice/engine/flow"
 	"sluice/engine/lease"
 	"sluice/engine/loop"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
@@ -84,10 +85,10 @@ func (a *attempt) introduce(c *sock.Conn) {
 	var room [proxyRoom]byte
 	target := a.x.Local()
 	if a.proxy.Upstream.Proxy == 1 {
-		c.Queue(sock.AppendProxyV1(room[:0], a.x.Client, target))
+		c.Queue(proxyproto.AppendV1(room[:0], a.x.Client, target))
 		return
 	}
-	c.Queue(sock.AppendProxyV2(room[:0], a.x.Client, target))
+	c.Queue(proxyproto.AppendV2(room[:0], a.x.Client, target))
 }
 
 // proxyRoom holds the longest header we send: version 1 with two IPv6 addresses.

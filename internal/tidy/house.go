@@ -33,7 +33,7 @@ var (
 
 	upToLoop     = slices.Concat(leaves, []string{"engine/loop"})
 	upToFlow     = slices.Concat(upToLoop, []string{"engine/flow"})
-	upToSock     = slices.Concat(upToFlow, []string{"engine/seal", "engine/sock"})
+	upToSock     = slices.Concat(upToFlow, []string{"engine/proxyproto", "engine/seal", "engine/sock"})
 	upToExchange = slices.Concat(upToFlow, []string{"engine/exchange"})
 	upToWaist    = slices.Concat(upToSock, []string{"engine/exchange"})
 )
@@ -52,6 +52,7 @@ var arrows = []Arrow{
 
 	// Rows 1 to 3: the reactor, moving bytes, sockets; beside them the waist of requests.
 	{From: "engine/loop", To: leaves, Libraries: slices.Concat(sys, gnet)},
+	{From: "engine/proxyproto", To: leaves},
 	{From: "engine/flow", To: upToLoop},
 	{From: "engine/seal", To: upToLoop},
 	{From: "engine/sock", To: slices.Concat(upToFlow, []string{"engine/seal"}), Libraries: slices.Concat(sys, gnet)},

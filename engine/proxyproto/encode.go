@@ -1,4 +1,4 @@
-package sock
+package proxyproto
 
 import (
 	"encoding/binary"
@@ -9,9 +9,9 @@ import (
 // This file writes PROXY protocol headers. Both versions do what HAProxy does: IPv4 if both addresses are, IPv6 with the IPv4 one mapped
 // (::ffff:192.0.2.1) if they differ, and no addresses if one is missing, as with a client on a unix socket.
 
-// AppendProxyV1 appends version 1's line for a connection from src to dst address to b and returns it. An invalid address makes the line
+// AppendV1 appends version 1's line for a connection from src to dst address to b and returns it. An invalid address makes the line
 // "PROXY UNKNOWN", whose receiver uses the socket's own addresses.
-func AppendProxyV1(b []byte, src, dst netip.AddrPort) []byte {
+func AppendV1(b []byte, src, dst netip.AddrPort) []byte {
 	source, destination, family := proxyPair(src.Addr(), dst.Addr())
 	b = append(b, proxyV1Prefix...)
 	switch family {
@@ -29,10 +29,10 @@ func AppendProxyV1(b []byte, src, dst netip.AddrPort) []byte {
 	return append(b, "\r\n"...)
 }
 
-// AppendProxyV2 appends version 2's header for a stream connection from src to dst address to b and returns it. With an invalid address it
+// AppendV2 appends version 2's header for a stream connection from src to dst address to b and returns it. With an invalid address it
 // is PROXY with an unspecified family: the connection is relayed, for which LOCAL (the proxy's own business) would be a lie, and AF_UNIX
 // would name a socket path that means nothing on another machine.
-func AppendProxyV2(b []byte, src, dst netip.AddrPort) []byte {
+func AppendV2(b []byte, src, dst netip.AddrPort) []byte {
 	source, destination, family := proxyPair(src.Addr(), dst.Addr())
 	b = append(b, proxyV2Prefix...)
 	if family == proxyUnspec {

@@ -1,4 +1,4 @@
-package sock
+package proxyproto
 
 import (
 	"encoding/binary"
@@ -60,14 +60,14 @@ func TestParseProxyComplete(t *testing.T) {
 		{"v2 longest", proxyV2(proxyProxy, 0x11, inetBlock(append([]byte{4, 0x0f, 0xe1}, make([]byte, 4065)...)...)...), four, fourTo, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			want := ProxyHeader{Source: c.src, Destination: c.dst, Local: c.src == none, Version: c.version}
+			want := Header{Source: c.src, Destination: c.dst, Local: c.src == none, Version: c.version}
 			for _, in := range [][]byte{c.in, append(c.in[:len(c.in):len(c.in)], "data\r\n"...)} {
-				if h, n, status := ParseProxy(in); h != want || n != len(c.in) || status != ProxyComplete {
+				if h, n, status := Parse(in); h != want || n != len(c.in) || status != Complete {
 					t.Fatalf("%+v, %d of %d, %d", h, n, len(c.in), status)
 				}
 			}
 			for i := range c.in {
-				if h, n, status := ParseProxy(c.in[:i]); h != (ProxyHeader{}) || n != 0 || status != ProxyPartial {
+				if h, n, status := Parse(c.in[:i]); h != (Header{}) || n != 0 || status != Partial {
 					t.Fatalf("%d of %d bytes: %+v, %d, %d", i, len(c.in), h, n, status)
 				}
 			}
@@ -78,58 +78,58 @@ func TestParseProxyComplete(t *testing.T) {
 func TestParseProxyAbsent(t *testing.T) {
 	for _, in := range []string{"G", "PO", "PROXYX", "PROXY\r", "proxy ", "\x16\x03\x01", "\r\n\r\n\x00\r\nQUIT\r", "\r\n\r\nG", "\n", "\x00", " PROXY "} {
 		for end := len(in); end <= len(in)+1; end++ {
-			if h, n, status := ParseProxy([]byte(in + "x")[:end]); h != (ProxyHeader{}) || n != 0 || status != ProxyAbsent {
+			if h, n, status := Parse([]byte(in + "x")[:end]); h != (Header{}) || n != 0 || status != Absent {
 				t.Errorf("%q: %+v, %d, %d", in, h, n, status)
 			}
 		}
-		if _, _, status := ParseProxy([]byte(in[:len(in)-1])); in[0] == 'P' && status != ProxyPartial {
+		if _, _, status := Parse([]byte(in[:len(in)-1])); in[0] == 'P' && status != Partial {
 			t.Errorf("%q is decided too early", in)
 		}
 	}
 }
 
 func TestParseProxyBadLine(t *testing.T) {
-	for line, want := range map[string]ProxyReason{
-		"TCP4 1.2.3.4 1.2.3.5 1 2\n":                          ProxyReasonLine,
-		"\n":                                                  ProxyReasonLine,
-		"\r\n":                                                ProxyReasonLine,
-		"UNKNOWN\n":                                           ProxyReasonLine,
-		"UNKNOWNX\r\n":                                        ProxyReasonLine,
-		"unknown\r\n":                                         ProxyReasonLine,
-		"TCP\r\n":                                             ProxyReasonLine,
-		"TCP4\r\n":                                            ProxyReasonLine,
-		"TCP5 1.2.3.4 1.2.3.5 1 2\r\n":                        ProxyReasonLine,
-		"tcp4 1.2.3.4 1.2.3.5 1 2\r\n":                        ProxyReasonLine,
-		"UDP4 1.2.3.4 1.2.3.5 1 2\r\n":                        ProxyReasonLine,
-		" TCP4 1.2.3.4 1.2.3.5 1 2\r\n":                       ProxyReasonLine,
-		"TCP4 1.2.3.4 1.2.3.5 1\r\n":                          ProxyReasonLine,
-		"TCP4  1.2.3.4 1.2.3.5 1 2\r\n":                       ProxyReasonAddress,
-		"TCP4 1.2.3.4  1.2.3.5 1 2\r\n":                       ProxyReasonAddress,
-		"TCP4 1.2.3.4 01.2.3.5 1 2\r\n":                       ProxyReasonAddress,
-		"TCP4 1.2.3.4 1.2.3.256 1 2\r\n":                      ProxyReasonAddress,
-		"TCP4 1.2.3 1.2.3.5 1 2\r\n":                          ProxyReasonAddress,
-		"TCP4 1.2.3.4 ::1 1 2\r\n":                            ProxyReasonAddress,
-		"TCP4 ::ffff:1.2.3.4 ::ffff:1.2.3.5 1 2\r\n":          ProxyReasonAddress,
-		"TCP6 1.2.3.4 1.2.3.5 1 2\r\n":                        ProxyReasonAddress,
-		"TCP6 fe80::1%eth0 ::1 1 2\r\n":                       ProxyReasonAddress,
-		"TCP6 ::1%0 ::1 1 2\r\n":                              ProxyReasonAddress,
-		"TCP6 [::1] ::1 1 2\r\n":                              ProxyReasonAddress,
-		"TCP4 1.2.3.4 1.2.3.5  1 2\r\n":                       ProxyReasonPort,
-		"TCP4 1.2.3.4 1.2.3.5 1 2 \r\n":                       ProxyReasonPort,
-		"TCP4 1.2.3.4 1.2.3.5 1 2 3\r\n":                      ProxyReasonPort,
-		"TCP4 1.2.3.4 1.2.3.5 1 2\r\r\n":                      ProxyReasonPort,
-		"TCP4 1.2.3.4 1.2.3.5 1 \r\n":                         ProxyReasonPort,
-		"TCP4 1.2.3.4 1.2.3.5 01 2\r\n":                       ProxyReasonPort,
-		"TCP4 1.2.3.4 1.2.3.5 65536 2\r\n":                    ProxyReasonPort,
-		"TCP4 1.2.3.4 1.2.3.5 100000 2\r\n":                   ProxyReasonPort,
-		"TCP4 1.2.3.4 1.2.3.5 +1 2\r\n":                       ProxyReasonPort,
-		"TCP4 1.2.3.4 1.2.3.5 -1 2\r\n":                       ProxyReasonPort,
-		"UNKNOWN " + strings.Repeat("f", 107-15) + "\r\n":     ProxyReasonTooLong,
-		"UNKNOWN " + strings.Repeat("f", 200):                 ProxyReasonTooLong,
-		"TCP6 " + strings.Repeat("f", 107-len("PROXY TCP6 ")): ProxyReasonTooLong,
+	for line, want := range map[string]Reason{
+		"TCP4 1.2.3.4 1.2.3.5 1 2\n":                          ReasonLine,
+		"\n":                                                  ReasonLine,
+		"\r\n":                                                ReasonLine,
+		"UNKNOWN\n":                                           ReasonLine,
+		"UNKNOWNX\r\n":                                        ReasonLine,
+		"unknown\r\n":                                         ReasonLine,
+		"TCP\r\n":                                             ReasonLine,
+		"TCP4\r\n":                                            ReasonLine,
+		"TCP5 1.2.3.4 1.2.3.5 1 2\r\n":                        ReasonLine,
+		"tcp4 1.2.3.4 1.2.3.5 1 2\r\n":                        ReasonLine,
+		"UDP4 1.2.3.4 1.2.3.5 1 2\r\n":                        ReasonLine,
+		" TCP4 1.2.3.4 1.2.3.5 1 2\r\n":                       ReasonLine,
+		"TCP4 1.2.3.4 1.2.3.5 1\r\n":                          ReasonLine,
+		"TCP4  1.2.3.4 1.2.3.5 1 2\r\n":                       ReasonAddress,
+		"TCP4 1.2.3.4  1.2.3.5 1 2\r\n":                       ReasonAddress,
+		"TCP4 1.2.3.4 01.2.3.5 1 2\r\n":                       ReasonAddress,
+		"TCP4 1.2.3.4 1.2.3.256 1 2\r\n":                      ReasonAddress,
+		"TCP4 1.2.3 1.2.3.5 1 2\r\n":                          ReasonAddress,
+		"TCP4 1.2.3.4 ::1 1 2\r\n":                            ReasonAddress,
+		"TCP4 ::ffff:1.2.3.4 ::ffff:1.2.3.5 1 2\r\n":          ReasonAddress,
+		"TCP6 1.2.3.4 1.2.3.5 1 2\r\n":                        ReasonAddress,
+		"TCP6 fe80::1%eth0 ::1 1 2\r\n":                       ReasonAddress,
+		"TCP6 ::1%0 ::1 1 2\r\n":                              ReasonAddress,
+		"TCP6 [::1] ::1 1 2\r\n":                              ReasonAddress,
+		"TCP4 1.2.3.4 1.2.3.5  1 2\r\n":                       ReasonPort,
+		"TCP4 1.2.3.4 1.2.3.5 1 2 \r\n":                       ReasonPort,
+		"TCP4 1.2.3.4 1.2.3.5 1 2 3\r\n":                      ReasonPort,
+		"TCP4 1.2.3.4 1.2.3.5 1 2\r\r\n":                      ReasonPort,
+		"TCP4 1.2.3.4 1.2.3.5 1 \r\n":                         ReasonPort,
+		"TCP4 1.2.3.4 1.2.3.5 01 2\r\n":                       ReasonPort,
+		"TCP4 1.2.3.4 1.2.3.5 65536 2\r\n":                    ReasonPort,
+		"TCP4 1.2.3.4 1.2.3.5 100000 2\r\n":                   ReasonPort,
+		"TCP4 1.2.3.4 1.2.3.5 +1 2\r\n":                       ReasonPort,
+		"TCP4 1.2.3.4 1.2.3.5 -1 2\r\n":                       ReasonPort,
+		"UNKNOWN " + strings.Repeat("f", 107-15) + "\r\n":     ReasonTooLong,
+		"UNKNOWN " + strings.Repeat("f", 200):                 ReasonTooLong,
+		"TCP6 " + strings.Repeat("f", 107-len("PROXY TCP6 ")): ReasonTooLong,
 	} {
-		h, n, status := ParseProxy([]byte(proxyV1Prefix + line))
-		if h != (ProxyHeader{Reason: want}) || n != 0 || status != ProxyBad {
+		h, n, status := Parse([]byte(proxyV1Prefix + line))
+		if h != (Header{Reason: want}) || n != 0 || status != Bad {
 			t.Errorf("%q: %+v, %d, %d, want %v", line, h, n, status, want)
 		}
 	}
@@ -141,25 +141,25 @@ func TestParseProxyBadBinary(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		in   []byte
-		want ProxyReason
+		want Reason
 	}{
-		{"version 1", []byte(proxyV2Prefix + "\x11"), ProxyReasonVersion},
-		{"version 3", []byte(proxyV2Prefix + "\x31"), ProxyReasonVersion},
-		{"command 2", []byte(proxyV2Prefix + "\x22"), ProxyReasonVersion},
-		{"family 4", proxyV2(proxyProxy, 0x41)[:proxyV2Fixed], ProxyReasonFamily},
-		{"transport 3", proxyV2(proxyProxy, 0x13, inetBlock()...), ProxyReasonFamily},
-		{"too long", append([]byte(proxyV2Prefix), proxyProxy, 0x11, 0x0f, 0xf1), ProxyReasonTooLong},
-		{"local too long", append([]byte(proxyV2Prefix), proxyLocal, 0, 0xff, 0xff), ProxyReasonTooLong},
-		{"short ipv4", proxyV2(proxyProxy, 0x11, make([]byte, 11)...)[:proxyV2Fixed], ProxyReasonLength},
-		{"short ipv6", proxyV2(proxyProxy, 0x21, make([]byte, 35)...), ProxyReasonLength},
-		{"short unix", proxyV2(proxyProxy, 0x31, make([]byte, 215)...), ProxyReasonLength},
-		{"half a TLV header", proxyV2(proxyProxy, 0x11, inetBlock(4, 0)...), ProxyReasonTLV},
-		{"TLV too long", proxyV2(proxyProxy, 0x11, inetBlock(4, 0, 1)...), ProxyReasonTLV},
-		{"TLV in unix", proxyV2(proxyProxy, 0x31, append(make([]byte, 216), 4)...), ProxyReasonTLV},
-		{"checksum of 3 bytes", proxyV2(proxyProxy, 0x11, inetBlock(proxyTLVCRC32C, 0, 3, 0, 0, 0)...), ProxyReasonTLV},
-		{"wrong checksum", wrong, ProxyReasonChecksum},
+		{"version 1", []byte(proxyV2Prefix + "\x11"), ReasonVersion},
+		{"version 3", []byte(proxyV2Prefix + "\x31"), ReasonVersion},
+		{"command 2", []byte(proxyV2Prefix + "\x22"), ReasonVersion},
+		{"family 4", proxyV2(proxyProxy, 0x41)[:proxyV2Fixed], ReasonFamily},
+		{"transport 3", proxyV2(proxyProxy, 0x13, inetBlock()...), ReasonFamily},
+		{"too long", append([]byte(proxyV2Prefix), proxyProxy, 0x11, 0x0f, 0xf1), ReasonTooLong},
+		{"local too long", append([]byte(proxyV2Prefix), proxyLocal, 0, 0xff, 0xff), ReasonTooLong},
+		{"short ipv4", proxyV2(proxyProxy, 0x11, make([]byte, 11)...)[:proxyV2Fixed], ReasonLength},
+		{"short ipv6", proxyV2(proxyProxy, 0x21, make([]byte, 35)...), ReasonLength},
+		{"short unix", proxyV2(proxyProxy, 0x31, make([]byte, 215)...), ReasonLength},
+		{"half a TLV header", proxyV2(proxyProxy, 0x11, inetBlock(4, 0)...), ReasonTLV},
+		{"TLV too long", proxyV2(proxyProxy, 0x11, inetBlock(4, 0, 1)...), ReasonTLV},
+		{"TLV in unix", proxyV2(proxyProxy, 0x31, append(make([]byte, 216), 4)...), ReasonTLV},
+		{"checksum of 3 bytes", proxyV2(proxyProxy, 0x11, inetBlock(proxyTLVCRC32C, 0, 3, 0, 0, 0)...), ReasonTLV},
+		{"wrong checksum", wrong, ReasonChecksum},
 	} {
-		if h, n, status := ParseProxy(c.in); h != (ProxyHeader{Reason: c.want}) || n != 0 || status != ProxyBad {
+		if h, n, status := Parse(c.in); h != (Header{Reason: c.want}) || n != 0 || status != Bad {
 			t.Errorf("%s: %+v, %d, %d, want %v", c.name, h, n, status, c.want)
 		}
 	}
@@ -178,21 +178,21 @@ func TestAppendProxy(t *testing.T) {
 	} {
 		src, _ := netip.ParseAddrPort(c.src)
 		dst, _ := netip.ParseAddrPort(c.dst)
-		if got := string(AppendProxyV1([]byte("before"), src, dst)); got != "before"+c.line {
+		if got := string(AppendV1([]byte("before"), src, dst)); got != "before"+c.line {
 			t.Errorf("%q", got)
 		}
-		one, n1, status1 := ParseProxy([]byte(c.line))
-		two, n2, status2 := ParseProxy(AppendProxyV2(nil, src, dst))
+		one, n1, status1 := Parse([]byte(c.line))
+		two, n2, status2 := Parse(AppendV2(nil, src, dst))
 		two.Version = 1
-		if one != two || n1 == 0 || n2 == 0 || status1 != ProxyComplete || status2 != ProxyComplete {
+		if one != two || n1 == 0 || n2 == 0 || status1 != Complete || status2 != Complete {
 			t.Errorf("%s: version 1 says %+v, version 2 says %+v", c.line, one, two)
 		}
 	}
 	want := string(proxyV2(proxyProxy, 0x11, inetBlock()...))
-	if got := string(AppendProxyV2(nil, netip.MustParseAddrPort("192.0.2.1:56324"), netip.MustParseAddrPort("198.51.100.1:443"))); got != want {
+	if got := string(AppendV2(nil, netip.MustParseAddrPort("192.0.2.1:56324"), netip.MustParseAddrPort("198.51.100.1:443"))); got != want {
 		t.Errorf("%x", got)
 	}
-	if got := string(AppendProxyV2(nil, netip.AddrPort{}, netip.AddrPort{})); got != string(proxyV2(proxyProxy, 0)) {
+	if got := string(AppendV2(nil, netip.AddrPort{}, netip.AddrPort{})); got != string(proxyV2(proxyProxy, 0)) {
 		t.Errorf("%x", got)
 	}
 }
@@ -214,8 +214,8 @@ func TestProxyAllocatesNothing(t *testing.T) {
 	src, dst := netip.MustParseAddrPort("[2001:db8::1]:443"), netip.MustParseAddrPort("198.51.100.1:443")
 	buf, sum := make([]byte, 0, 256), withChecksum()
 	if n := testing.AllocsPerRun(100, func() {
-		for _, header := range [][]byte{AppendProxyV1(buf, src, dst), AppendProxyV2(buf, src, dst), sum} {
-			if _, n, status := ParseProxy(header); n != len(header) || status != ProxyComplete {
+		for _, header := range [][]byte{AppendV1(buf, src, dst), AppendV2(buf, src, dst), sum} {
+			if _, n, status := Parse(header); n != len(header) || status != Complete {
 				t.Fatal("not parsed")
 			}
 		}
@@ -226,10 +226,10 @@ func TestProxyAllocatesNothing(t *testing.T) {
 
 func BenchmarkParseProxy(b *testing.B) {
 	src, dst := netip.MustParseAddrPort("[2001:db8::1]:443"), netip.MustParseAddrPort("[2001:db8::2]:65535")
-	for name, header := range map[string][]byte{"v1": AppendProxyV1(nil, src, dst), "v2": AppendProxyV2(nil, src, dst), "crc32c": withChecksum()} {
+	for name, header := range map[string][]byte{"v1": AppendV1(nil, src, dst), "v2": AppendV2(nil, src, dst), "crc32c": withChecksum()} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				ParseProxy(header)
+				Parse(header)
 			}
 		})
 	}
@@ -241,7 +241,7 @@ func TestProxyBegun(t *testing.T) {
 		"": false, "P": false, "PROXY": false, "PROXY ": true, "PROXY TCP4 1.2.3.4": true,
 		proxyV2Prefix[:11]: false, proxyV2Prefix: true, proxyV2Prefix + "\x21": true, "GET / HTTP/1.1": false,
 	} {
-		if got := ProxyBegun([]byte(text)); got != want {
+		if got := Begun([]byte(text)); got != want {
 			t.Errorf("%q: %v", text, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package sock
+package proxyproto
 
 import (
 	"net/netip"
@@ -10,8 +10,8 @@ func FuzzParseProxy(f *testing.F) {
 	four, six := netip.MustParseAddrPort("192.0.2.1:56324"), netip.MustParseAddrPort("[2001:db8::2]:443")
 	for _, src := range []netip.AddrPort{four, six, {}} {
 		for _, dst := range []netip.AddrPort{four, six} {
-			f.Add(AppendProxyV1(nil, src, dst))
-			f.Add(append(AppendProxyV2(nil, src, dst), "GET / HTTP/1.1\r\n"...))
+			f.Add(AppendV1(nil, src, dst))
+			f.Add(append(AppendV2(nil, src, dst), "GET / HTTP/1.1\r\n"...))
 		}
 	}
 	f.Add(withChecksum())
@@ -23,21 +23,21 @@ func FuzzParseProxy(f *testing.F) {
 	f.Add([]byte("PROXX"))
 
 	f.Fuzz(func(t *testing.T, in []byte) {
-		h, n, status := ParseProxy(in)
-		if n < 0 || n > len(in) || (n > 0) != (status == ProxyComplete) || (h.Reason != ProxyReasonNone) != (status == ProxyBad) {
+		h, n, status := Parse(in)
+		if n < 0 || n > len(in) || (n > 0) != (status == Complete) || (h.Reason != ReasonNone) != (status == Bad) {
 			t.Fatalf("%+v, %d of %d, %d", h, n, len(in), status)
 		}
 		switch status {
-		case ProxyComplete:
+		case Complete:
 			checkProxyPrefixes(t, in[:n])
 			checkProxyAgain(t, h)
-		case ProxyPartial:
+		case Partial:
 			checkProxyPrefixes(t, in)
 			if len(in) >= maxProxyV2 || len(in) > 0 && in[0] == 'P' && len(in) >= maxProxyV1 {
 				t.Fatalf("still partial after %d bytes", len(in))
 			}
 		default: // final: more bytes change nothing
-			if more, n, again := ParseProxy(append(in[:len(in):len(in)], "\r\n"...)); more != h || n != 0 || again != status {
+			if more, n, again := Parse(append(in[:len(in):len(in)], "\r\n"...)); more != h || n != 0 || again != status {
 				t.Fatalf("%+v %d became %+v %d", h, status, more, again)
 			}
 		}
@@ -48,21 +48,21 @@ func FuzzParseProxy(f *testing.F) {
 func checkProxyPrefixes(t *testing.T, header []byte) {
 	t.Helper()
 	for i := range header {
-		if h, n, status := ParseProxy(header[:i]); h != (ProxyHeader{}) || n != 0 || status != ProxyPartial {
+		if h, n, status := Parse(header[:i]); h != (Header{}) || n != 0 || status != Partial {
 			t.Fatalf("%d bytes of %q: %+v, %d, %d", i, header, h, n, status)
 		}
 	}
 }
 
 // checkProxyAgain writes what was read, in both versions, and expects to read it again.
-func checkProxyAgain(t *testing.T, want ProxyHeader) {
+func checkProxyAgain(t *testing.T, want Header) {
 	t.Helper()
-	for version, header := range [][]byte{1: AppendProxyV1(nil, want.Source, want.Destination), 2: AppendProxyV2(nil, want.Source, want.Destination)} {
+	for version, header := range [][]byte{1: AppendV1(nil, want.Source, want.Destination), 2: AppendV2(nil, want.Source, want.Destination)} {
 		if version == 0 {
 			continue
 		}
 		want.Version = uint8(version)
-		if h, n, status := ParseProxy(header); h != want || n != len(header) || status != ProxyComplete {
+		if h, n, status := Parse(header); h != want || n != len(header) || status != Complete {
 			t.Fatalf("%q: %+v, %d, %d, want %+v", header, h, n, status, want)
 		}
 		if version == 1 && len(header) > maxProxyV1 {
@@ -80,14 +80,14 @@ func FuzzAppendProxy(f *testing.F) {
 	f.Fuzz(func(t *testing.T, from, to []byte, fromPort, toPort uint16) {
 		source, ok1 := netip.AddrFromSlice(from)
 		destination, ok2 := netip.AddrFromSlice(to)
-		want := ProxyHeader{Local: true}
+		want := Header{Local: true}
 		src, dst := netip.AddrPortFrom(source, fromPort), netip.AddrPortFrom(destination, toPort)
 		if ok1 && ok2 {
-			want = ProxyHeader{Source: netip.AddrPortFrom(source.Unmap(), fromPort), Destination: netip.AddrPortFrom(destination.Unmap(), toPort)}
+			want = Header{Source: netip.AddrPortFrom(source.Unmap(), fromPort), Destination: netip.AddrPortFrom(destination.Unmap(), toPort)}
 		}
-		for version, header := range [][]byte{AppendProxyV1(nil, src, dst), AppendProxyV2(nil, src, dst)} {
+		for version, header := range [][]byte{AppendV1(nil, src, dst), AppendV2(nil, src, dst)} {
 			want.Version = uint8(version + 1)
-			if h, n, status := ParseProxy(header); h != want || n != len(header) || status != ProxyComplete {
+			if h, n, status := Parse(header); h != want || n != len(header) || status != Complete {
 				t.Fatalf("%q: %+v, %d, %d, want %+v", header, h, n, status, want)
 			}
 			checkProxyPrefixes(t, header)
