@@ -110,10 +110,7 @@ func (h *Handshake) Space() []byte {
 	if h.Stepping() || h.over || h.eof || len(h.in)-h.at >= feedMax {
 		return nil
 	}
-	if h.at == len(h.in) {
-		h.in, h.at = h.in[:0], 0
-	}
-	h.in = slices.Grow(h.in, feedLeast)
+	h.in = slices.Grow(h.in, feedLeast[h.plan.Role])
 	return h.in[len(h.in):cap(h.in)]
 }
 
@@ -122,6 +119,13 @@ func (h *Handshake) Feed(n int) {
 	fresh := h.in[len(h.in) : len(h.in)+n]
 	h.in = h.in[:len(h.in)+n]
 	h.whole = h.frames.feed(fresh) > 0 || h.whole
+}
+
+// Preload feeds what has been read before the handshake, however much that is.
+func (h *Handshake) Preload(b []byte) {
+	h.in = slices.Grow(h.in, len(b))
+	copy(h.in[len(h.in):cap(h.in)], b)
+	h.Feed(len(b))
 }
 
 // End says that no more bytes will come.
@@ -205,16 +209,19 @@ func (h *Handshake) Done() {
 		h.dispose()
 		return
 	}
+	if h.at == len(h.in) {
+		h.in, h.at = nil, 0 // who waits for its peer holds no buffer
+	}
 	if h.over {
 		h.leave()
 	}
 	h.plan.Stepper.Stepped()
 }
 
-// Out is what is to be sent to the peer, valid until the next step. It is given once.
+// Out is what is to be sent to the peer. It is given once, and the caller's then.
 func (h *Handshake) Out() []byte {
 	out := h.out
-	h.out = h.out[:0]
+	h.out = nil
 	return out
 }
 

@@ -6,15 +6,13 @@ const (
 	// longer is better told at once.
 	Queue = 512
 	// underMax is how many handshakes of the process may be under way, those that wait for their peers included: each
-	// holds some 40 KiB, so 320 MiB in all. Deadlines and the limits on connections keep it from being reached.
+	// holds some 28 KiB, so 224 MiB in all. Deadlines and the limits on connections keep it from being reached.
 	underMax = 8192
 	// stepsMax is how many steps a handshake may take. Peers need two, three with a large chain; only one that cuts
 	// its messages to crumbs needs dozens.
 	stepsMax = 64
 	// feedMax is what is read ahead of a step: the largest record twice.
 	feedMax = 36 << 10
-	// feedLeast is the room for one read: a server's whole flight is seldom larger.
-	feedLeast = 4 << 10
 	// quickMax is the largest flight that is answered on the loop itself, see Handshake.quick: change_cipher_spec and a
 	// Finished with SHA-384 (6 + 74 bytes), and room for padding.
 	quickMax = 128
@@ -27,3 +25,7 @@ const (
 	// textMax is the longest description of a failure, in bytes.
 	textMax = 160
 )
+
+// feedLeast is the room for one read: of what a client sends after its hello, or of a server's whole flight, which is
+// seldom larger.
+var feedLeast = [...]int{Server: 1 << 10, Client: 4 << 10}

@@ -50,7 +50,7 @@ func (c *Conn) Secure(s Security) {
 		})
 	}
 	if l.shake != nil {
-		l.take(c.Ahead())
+		l.shake.Preload(c.Ahead())
 		if c.has(ended) {
 			l.shake.End()
 		}
@@ -61,15 +61,6 @@ func (c *Conn) Secure(s Security) {
 		c.net.Loop.Start(&l.timer, s.Deadline)
 	}
 	c.net.Loop.Settle(&c.task)
-}
-
-// take hands b to the handshake.
-func (l *layer) take(b []byte) {
-	for len(b) > 0 {
-		n := copy(l.shake.Space(), b)
-		l.shake.Feed(n)
-		b = b[n:]
-	}
 }
 
 // greet goes on with the handshake: with what the kernel takes, and with what has come.

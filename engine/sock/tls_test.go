@@ -707,3 +707,47 @@ func TestTLSPanicInAHandshake(t *testing.T) {
 	assert.Equal(t, s.net.Handshakes.Under(), int64(0))
 	s.close()
 }
+
+// The usual way in: the ClientHello is peeked at to decide that TLS ends here, and goes into the handshake, whatever its
+// size.
+func TestTLSAfterAPeek(t *testing.T) {
+	t.Parallel()
+	crowd := clientConfig()
+	for n := range 200 {
+		crowd.NextProtos = append(crowd.NextProtos, fmt.Sprintf("%0200d", n))
+	}
+	for _, client := range []*tls.Config{clientConfig(), crowd} {
+		s := &safe{desk: openDesk(t)}
+		s.net.Handshakes = testWorkers()
+		s.sys.silent = true
+		s.conn.Own(s)
+		s.far = newFar(t, client, seal.Client)
+		s.far.shake()
+		s.conn.Peek(&peeker{enough: len(s.far.out), done: func(c *Conn) { c.Secure(Security{Config: serverConfig()}) }})
+		s.shake()
+		assert.Equal(t, []int{s.secured, len(s.failures)}, []int{1, 0})
+		assert.NoError(t, s.far.err)
+		assert.Equal(t, s.net.Buffers.InUse(), 0)
+		s.close()
+	}
+}
+
+// A peer that has gone while its hello was looked at.
+func TestTLSAfterAPeekToTheEnd(t *testing.T) {
+	t.Parallel()
+	s := &safe{desk: openDesk(t)}
+	s.net.Handshakes = testWorkers()
+	s.conn.Own(s)
+	s.far = newFar(t, clientConfig(), seal.Client)
+	s.far.shake()
+	s.sys.incoming, s.sys.ended = []string{string(s.far.out)}, true
+	s.conn.Peek(&peeker{})
+	s.event(loop.Readable | loop.ReadShut)
+	s.event(loop.Readable)
+	s.conn.EndPeek()
+	s.conn.Secure(Security{Config: serverConfig()})
+	s.settle()
+	s.work()
+	assert.Equal(t, s.failures[0].Kind, seal.Gone)
+	s.close()
+}
