@@ -43,8 +43,8 @@ fuzz: ## run every fuzzer for FUZZTIME each (FUZZTIME=60s)
 		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x "$${file%/*}" </dev/null || exit 1; \
 	done
 
-bench: build ## measure against nginx and HAProxy on this machine
-	$(GO) run ./bench/run
+bench: build ## measure against nginx and HAProxy on this machine (BENCH="--quick --only http")
+	bin/sluice bench $(BENCH)
 
 clean: ## remove what was built
 	rm -rf bin

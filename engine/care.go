@@ -57,11 +57,14 @@ func (e *Engine) Gone(b *lease.Backend) {
 
 // Dead implements steward.Hooks: who waits for b is told so, on every loop.
 func (e *Engine) Dead(b *lease.Backend) {
+	used := b.InUse() > 0 // nobody begins with it any more
 	for _, c := range e.cores {
 		c.loop.Post(func() {
 			c.dialer.Evict(b)
-			c.dialer.Forsake(b)
-			c.origins.Abandon(b)
+			if used {
+				c.dialer.Forsake(b)
+				c.origins.Abandon(b)
+			}
 		})
 	}
 }

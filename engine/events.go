@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,6 +12,7 @@ import (
 type events struct {
 	queue chan func(*slog.Logger)
 	done  chan struct{}
+	lost  atomic.Uint64 // lines dropped since the last that was taken
 }
 
 const (
@@ -24,6 +26,9 @@ func newEvents(log *slog.Logger) *events {
 		defer close(e.done)
 		for say := range e.queue {
 			say(log)
+			if n := e.lost.Swap(0); n > 0 {
+				log.Warn("lines for operators were dropped: too many at once for the log", "lines", n)
+			}
 		}
 	}()
 	return e
@@ -34,6 +39,7 @@ func (e *events) say(line func(*slog.Logger)) {
 	select {
 	case e.queue <- line:
 	default:
+		e.lost.Add(1)
 	}
 }
 

@@ -68,7 +68,7 @@ func compile(cfg *configs.Config, loops int) (*snapshot, configs.Issues) {
 }
 
 func compileUpstream(from *configs.Upstream, deps lease.Deps) (*backing, configs.Issues) {
-	b := &backing{config: from, budget: new(upstream.Budget), sticky: upstream.NewSticky(from.Sticky)}
+	b := &backing{config: from, budget: upstream.NewBudget(deps.Loops), sticky: upstream.NewSticky(from.Sticky)}
 	if b.sticky != nil {
 		deps.Sign = func(address string) string { return b.sticky.Label(from.Name, address) }
 	}

@@ -83,12 +83,19 @@ func (e *Engine) Upstreams() []observe.Upstream {
 	}
 	var mu sync.Mutex
 	e.onLoops(func(c *core) {
+		var idle []int // of its own, so that no loop waits for another
+		for _, backends := range servers {
+			for _, b := range backends {
+				idle = append(idle, c.dialer.Idle(b))
+			}
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		for i, backends := range servers {
-			for j, b := range backends {
-				all[i].Servers[j].Idle += c.dialer.Idle(b)
+			for j := range backends {
+				all[i].Servers[j].Idle += idle[j]
 			}
+			idle = idle[len(backends):]
 		}
 	})
 	mu.Lock()
@@ -147,6 +154,12 @@ func (e *Engine) Attend(configFile string) error {
 	}
 	e.admins = append(e.admins, a)
 	return nil
+}
+
+// Abandon removes what others find the engine by, for a process that ends before Start has returned.
+func (e *Engine) Abandon() {
+	e.closeAdmins()
+	e.sockets.unlink()
 }
 
 func (e *Engine) serveAdmins() {

@@ -14,6 +14,7 @@ package epoll
 
 import (
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -47,6 +48,8 @@ type Poller struct {
 	fd    int
 	raw   [maxEvents]unix.EpollEvent
 	ready [maxEvents]Event
+	// coarse says that the kernel waits by milliseconds only.
+	coarse bool
 }
 
 // New opens an epoll instance; the error is the kernel's errno.
@@ -83,6 +86,27 @@ func (p *Poller) add(fd int, t Token, events uint32) error {
 func (p *Poller) Wait(milliseconds int) ([]Event, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_WAIT, uintptr(p.fd),
 		uintptr(unsafe.Pointer(&p.raw[0])), maxEvents, uintptr(milliseconds), 0, 0)
+	return p.report(n, errno)
+}
+
+// WaitFor is Wait to the nanosecond, as far as timers of the machine are: for less
+// than a millisecond. A kernel before 5.11 cannot and rounds up.
+func (p *Poller) WaitFor(d time.Duration) ([]Event, error) {
+	if p.coarse {
+		return p.Wait(int((d + time.Millisecond - 1) / time.Millisecond))
+	}
+	ts := unix.NsecToTimespec(int64(d))
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.raw[0])), maxEvents, uintptr(unsafe.Pointer(&ts)), 0, 0)
+	if errno == unix.ENOSYS {
+		p.coarse = true
+		return p.WaitFor(d)
+	}
+	return p.report(n, errno)
+}
+
+// report turns what the kernel said into events.
+func (p *Poller) report(n uintptr, errno syscall.Errno) ([]Event, error) {
 	if errno == unix.EINTR {
 		return nil, nil
 	}

@@ -2,6 +2,7 @@ package epoll
 
 import (
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,6 +52,24 @@ func TestEventsCarryTokensAndEnds(t *testing.T) {
 	Yield()
 	if events, err := p.Wait(0); err != nil || len(events) != 0 {
 		t.Errorf("an edge came twice: %v, %v", events, err)
+	}
+}
+
+// TestWaitFor waits for less than the smallest wait of Wait, and the same on a kernel
+// that cannot.
+func TestWaitFor(t *testing.T) {
+	p, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for _, p.coarse = range []bool{false, true} {
+		const d = 300 * time.Microsecond
+		began := time.Now()
+		events, err := p.WaitFor(d)
+		if took := time.Since(began); err != nil || len(events) != 0 || took < d {
+			t.Errorf("coarse %v: %v, %v after %v", p.coarse, events, err, took)
+		}
 	}
 }
 

@@ -3,14 +3,12 @@
 //
 // Nothing outlives a run: a fresh proxy per run means that no state of an
 // earlier round (connections in TIME_WAIT to one port, a grown heap, the luck of
-// a memory layout) sticks to one of the contestants.
+// a memory layout) sticks to one of the contestants. Only a proxy that somebody
+// else has started is taken as it is.
 package harness
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"sluice/bench/report"
@@ -20,8 +18,9 @@ import (
 
 // Harness holds what all runs have in common.
 type Harness struct {
-	// Self is the executable that plays origin and generator.
-	Self string
+	// Self is the command line of the program that plays origin and generator, to
+	// which the role and its options are added.
+	Self []string
 	// Proxies take turns in this order.
 	Proxies []*rivals.Proxy
 	// Quick chooses the short timing of each scenario; Rounds, if positive,
@@ -31,117 +30,148 @@ type Harness struct {
 	// ProxyCPU and ToolCPU are the cores to pin to; negative = do not.
 	ProxyCPU int
 	ToolCPU  int
-	// Progress is told what is going on, one short line at a time.
-	Progress func(line string)
+	// Origin is where the stub listens, for proxies that somebody else has set up;
+	// empty = at a port that is free.
+	Origin string
+	// Progress is told what is going on.
+	Progress func(Step)
 
 	ports ports
-	peak  *report.Peak // found once, when a scenario needs it
+	peak  *report.Peak  // found once, when a scenario needs it
+	left  time.Duration // estimate of what is still to be done
+}
+
+// contestant is a proxy as it takes part in a scenario.
+type contestant struct {
+	proxy   *rivals.Proxy
+	variant scenarios.Variant
+	series  *report.Series
 }
 
 // Run measures the scenarios in turn. When the context ends it stops at once and
 // returns what is complete.
 func (h *Harness) Run(ctx context.Context, table []scenarios.Scenario) []report.Section {
+	h.left = h.Estimate(table)
 	var sections []report.Section
 	for _, sc := range table {
 		if ctx.Err() != nil {
 			break
 		}
+		before := h.left
 		sections = append(sections, h.scenario(ctx, sc))
+		h.left = before - h.lasts(&sc, len(h.contestants(&sc, nil)))
 	}
 	return sections
 }
 
 // timing is how the scenario is to be run.
-func (h *Harness) timing(sc scenarios.Scenario) scenarios.Timing {
-	t := sc.Full
-	if h.Quick {
-		t = sc.Quick
-	}
+func (h *Harness) timing(sc *scenarios.Scenario) scenarios.Timing {
+	t := sc.In(h.Quick)
 	if h.Rounds > 0 {
 		t.Rounds = h.Rounds
 	}
 	return t
 }
 
-func (h *Harness) scenario(ctx context.Context, sc scenarios.Scenario) report.Section {
-	section := report.Section{Name: sc.Name, What: sc.What, Scenario: sc}
-	var present []*rivals.Proxy
-	var index []int // of present's series
+// contestants lists who takes part, each with a series of its own in the section, if
+// there is one.
+func (h *Harness) contestants(sc *scenarios.Scenario, section *report.Section) []contestant {
+	settings := sc.Settings
+	if h.Quick {
+		settings = settings[:1]
+	}
+	var all []contestant
 	for _, p := range h.Proxies {
-		if !p.Measured(sc.Settings) {
+		if !p.Measured(settings) {
 			continue
 		}
-		missing := p.Missing(sc.Protocol)
-		if missing == "" {
-			present, index = append(present, p), append(index, len(section.Series))
+		variants := sc.Variants[p.Name]
+		if len(variants) == 0 {
+			variants = []scenarios.Variant{{}}
 		}
-		section.Series = append(section.Series, report.Series{Proxy: p.Name, Setting: p.Setting, Version: p.Version, Missing: missing})
+		for _, v := range variants {
+			all = append(all, contestant{proxy: p, variant: v})
+		}
 	}
-	if sc.Share > 0 {
+	if section == nil {
+		return all
+	}
+	section.Series = make([]report.Series, len(all))
+	for i, c := range all {
+		all[i].series = &section.Series[i]
+		section.Series[i] = report.Series{
+			Proxy: c.proxy.Name, Setting: c.proxy.Setting, Balance: c.variant.Balance, Variant: c.variant.Name, Version: c.proxy.Version,
+		}
+	}
+	return all
+}
+
+// scenario measures one row of the table.
+func (h *Harness) scenario(ctx context.Context, sc scenarios.Scenario) report.Section {
+	section := report.Section{Name: sc.Name, What: sc.What, Scenario: sc}
+	var present []contestant
+	for _, c := range h.contestants(&sc, &section) {
+		if c.series.Missing = h.missing(ctx, &sc, c); c.series.Missing == "" {
+			present = append(present, c)
+			continue
+		}
+		h.tell(&sc, Step{Proxy: c.series.Title(), Text: c.series.Missing, Trouble: true})
+	}
+	if sc.Share > 0 && len(present) > 0 {
 		peak, err := h.findPeak(ctx, sc, present)
 		if err != nil {
-			for _, i := range index {
-				section.Series[i].Missing = "no peak rate to take a share of: " + err.Error()
+			for _, c := range present {
+				c.series.Missing = "no peak rate to take a share of: " + err.Error()
 			}
 			return section
 		}
 		section.Peak, sc.Load.Rate = peak, peak.Rate*sc.Share
 	}
-	t := h.timing(sc)
-	for round := range t.Rounds {
-		for i, p := range present {
-			got := h.round(ctx, sc, p)
-			if ctx.Err() != nil {
-				return section // cut short: not a number
-			}
-			s := &section.Series[index[i]]
-			s.Rounds = append(s.Rounds, got)
-			h.Progress(fmt.Sprintf("%s %d/%d %s: %s", sc.Name, round+1, t.Rounds, p.Title(), describe(sc, got)))
-		}
-	}
+	h.rounds(ctx, &sc, present)
+	h.trace(ctx, sc, present)
 	return section
 }
 
-// describe is the progress line's account of a round.
-func describe(sc scenarios.Scenario, r report.Round) string {
-	if r.Failed != "" {
-		return "FAILED, " + r.Failed
+// rounds lets the contestants take turns.
+func (h *Harness) rounds(ctx context.Context, sc *scenarios.Scenario, present []contestant) {
+	t := h.timing(sc)
+	for round := range t.Rounds {
+		for _, c := range present {
+			got := h.round(ctx, run{sc: sc, contestant: c, timing: t})
+			if ctx.Err() != nil {
+				return // cut short: not a number
+			}
+			c.series.Rounds = append(c.series.Rounds, got)
+			h.left -= sc.Lasts(t)
+			h.tell(sc, Step{
+				Round: round + 1, Rounds: t.Rounds, Proxy: c.series.Title(),
+				Text: describe(sc, &got), Trouble: !got.OK(),
+			})
+		}
 	}
-	var parts []string
-	for _, m := range sc.Metrics {
-		parts = append(parts, fmt.Sprintf("%.4g %s", m.Of(r.Result), m.Unit))
-	}
-	if s := r.Result.Schedule; s != nil && s.Lag != nil {
-		parts = append(parts, fmt.Sprintf("generator's p99.9 lag %.4g µs", float64(s.Lag.P999)/float64(time.Microsecond)))
-	}
-	if n := r.Result.Failures(); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d ERRORS %v", n, r.Result.Errors))
-	}
-	if !r.Result.Valid() {
-		parts = append(parts, "INVALID")
-	}
-	return strings.Join(parts, ", ")
 }
 
-// round runs one proxy once, in a directory that is removed afterwards.
-func (h *Harness) round(ctx context.Context, sc scenarios.Scenario, p *rivals.Proxy) report.Round {
-	dir, err := os.MkdirTemp("", "bench-")
-	if err != nil {
-		return report.Round{Failed: "no temporary directory: " + err.Error()}
+// trace counts system calls, in runs that are good for nothing else. A quick run does
+// without.
+func (h *Harness) trace(ctx context.Context, sc scenarios.Scenario, present []contestant) {
+	if !sc.Trace || h.Quick {
+		return
 	}
-	defer os.RemoveAll(dir)
-	// A proxy started by root may have a worker with fewer rights and files to write.
-	if err := os.Chmod(dir, 0o711); err != nil {
-		return report.Round{Failed: "no temporary directory: " + err.Error()}
+	for _, c := range present {
+		if !c.proxy.Started() || ctx.Err() != nil {
+			continue
+		}
+		sc.Load.Syscalls = true
+		got := h.round(ctx, run{sc: &sc, contestant: c, timing: scenarios.TraceTiming})
+		h.left -= sc.Traced()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case got.Failed != "":
+			c.series.Untraced = got.Failed
+		case got.Result.Syscalls != nil:
+			c.series.Calls = report.NewCalls(got.Result)
+			h.tell(&sc, Step{Proxy: c.series.Title(), Text: c.series.Calls.String()})
+		}
 	}
-	t := h.timing(sc)
-	// Setting up and ending take seconds, whatever is slower hangs.
-	ctx, cancel := context.WithTimeout(ctx, t.Warm+t.Window+time.Minute)
-	defer cancel()
-	var got report.Round
-	if err := h.measure(ctx, run{sc, p, dir}, &got); err != nil {
-		// A path of this machine says nothing to a reader.
-		got.Failed = strings.ReplaceAll(err.Error(), dir, "DIR")
-	}
-	return got
 }

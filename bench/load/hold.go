@@ -10,24 +10,20 @@ import (
 // rest; measures a window in which nothing happens; and finally asks each for
 // one more answer, because memory saved by losing connections is not saved.
 func (g *generator) hold() (*Result, error) {
-	before, err := g.sample(meter.Full)
-	if err != nil {
-		return nil, err
-	}
 	if err := g.fill(); err != nil {
 		return nil, err
 	}
 	if err := g.runFor(g.opt.Warm); err != nil {
 		return nil, err
 	}
-	first, err := g.sample(meter.Full)
+	first, err := g.openWindow(meter.Full)
 	if err != nil {
 		return nil, err
 	}
 	if err := g.runFor(g.opt.Window); err != nil {
 		return nil, err
 	}
-	last, err := g.sample(meter.Full)
+	last, err := g.closeWindow(meter.Full)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +36,7 @@ func (g *generator) hold() (*Result, error) {
 	r.Units = float64(held)
 	r.Held = &Held{
 		Connections: held, Alive: alive, Wakes: last.proxy.Wakes - first.proxy.Wakes,
-		MemoryBefore: before.proxy.Memory, MemoryHeld: first.proxy.Memory,
+		MemoryBefore: g.rest.Memory - g.rest.Files, MemoryHeld: first.proxy.Memory - first.proxy.Files,
 	}
 	if held == 0 {
 		return r, fmt.Errorf("no connection could be opened (errors: %v)", r.Errors)
@@ -53,7 +49,7 @@ func (g *generator) hold() (*Result, error) {
 func (g *generator) fill() error {
 	for opened := 0; ; {
 		for ; opened < len(g.conns) && g.pending < holdAtOnce; opened++ {
-			g.dial(opened)
+			g.dial(&g.conns[opened])
 		}
 		if opened == len(g.conns) && g.pending == 0 {
 			return nil
@@ -66,17 +62,17 @@ func (g *generator) fill() error {
 
 // ask sends one more request over each held connection and counts the answers.
 func (g *generator) ask() (alive int, err error) {
-	before := g.answers
+	before := g.n.answers
 	for asked := 0; ; {
 		for ; asked < len(g.conns) && g.pending < holdAtOnce; asked++ {
 			if c := &g.conns[asked]; c.fd >= 0 {
 				g.idle--
 				g.clock()
-				g.send(c, g.now)
+				g.send(c, 1, g.now)
 			}
 		}
 		if asked == len(g.conns) && g.pending == 0 {
-			return int(g.answers - before), nil
+			return int(g.n.answers - before), nil
 		}
 		if err := g.turn(); err != nil {
 			return 0, err

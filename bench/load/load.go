@@ -1,19 +1,24 @@
 // Package load is the load generator, cheap enough that the proxy under test and
 // not the generator sets the pace. One goroutine, one epoll instance, one read
-// and one write per request, one request at a time on a connection, nothing
-// allocated while it runs. It is a closed loop, but for the mode Open, which
-// sends on a schedule, whatever becomes of earlier requests.
+// and one write per request (or per batch of pipelined ones), nothing allocated
+// while it runs but by TLS handshakes. It is a closed loop, but for the mode Open,
+// which sends on a schedule, whatever becomes of earlier requests.
 //
 // It reads the proxy's processor clock itself, at the very edges of the window
 // in which it counts, so that time and work are those of the same interval.
 //
-//	dial → send → receive, check ─┬─ Keep:  send again
-//	                              ├─ Churn: close, dial again
-//	                              ├─ Hold:  keep it open and dial the next
-//	                              └─ Open:  wait for the next request that is due
+//	dial → (TLS) → (upgrade) → send → receive, check ─┬─ Keep:  send again
+//	                                                  ├─ Churn: close, dial again
+//	                                                  ├─ Hold:  keep it open and dial the next
+//	                                                  └─ Open:  wait for the next request that is due
+//
+// conn.go is the life of a connection, traffic.go what goes through it, secure.go
+// TLS; http.go, message.go and websocket.go know what is said.
 package load
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -24,45 +29,7 @@ import (
 
 	"sluice/bench/epoll"
 	"sluice/bench/meter"
-	"sluice/bench/wire"
 )
-
-// Mode is what happens to a connection after an answer.
-type Mode string
-
-const (
-	// Keep sends the next request on the same connection.
-	Keep Mode = "keep"
-	// Churn closes the connection, the client first, and opens another.
-	Churn Mode = "churn"
-	// Hold keeps all connections open and idle after one answer each.
-	Hold Mode = "hold"
-	// Open sends requests when they are due, each over a connection that is free.
-	Open Mode = "open"
-)
-
-// Options describe one run. Durations are nanoseconds in JSON.
-type Options struct {
-	Target string `json:"target"` // IPv4 address and port
-	Mode   Mode   `json:"mode"`
-	// Connections are open at a time; for the mode Hold, in all.
-	Connections int `json:"connections"`
-	// Size is the body each request asks for, in bytes.
-	Size int `json:"size"`
-	// Post is the body each request sends, in bytes; 0 = GET, without one.
-	Post int `json:"post,omitempty"`
-	// Rate is how many requests per second are due in the mode Open, on average.
-	Rate float64 `json:"rate,omitempty"`
-	// Sources is over how many loopback source addresses to spread; 0 = one.
-	Sources int `json:"sources,omitempty"`
-	// Warm precedes the window or is the rest before it (Hold).
-	Warm time.Duration `json:"warm"`
-	// Window is how long to count.
-	Window time.Duration `json:"window"`
-	// Watch are the proxy's processes, Origin the stub's.
-	Watch  []int `json:"watch,omitempty"`
-	Origin []int `json:"origin,omitempty"`
-}
 
 const (
 	// answerTimeout makes a request an error; no healthy one takes a tenth of it.
@@ -82,37 +49,62 @@ const (
 
 // generator is the state of a run. It belongs to one goroutine.
 type generator struct {
-	opt     Options
-	poller  *epoll.Poller
-	dialer  epoll.Dialer
-	conns   []conn
-	buf     []byte
-	request []byte
-	check   checker
-	base    time.Time
-	now     int64 // nanoseconds since base, read once per answer
+	opt    Options
+	poller *epoll.Poller
+	dialer epoll.Dialer
+	shield *shield // TLS; nil = plain
+	speech speech
+	conns  []conn
+	again  []epoll.Token // connections that have more to do than a turn allows
+	buf    []byte
+	base   time.Time
+	now    int64 // nanoseconds since base, read once per batch of answers
+
 	sweepAt int64
-	hist    *hdrhistogram.Histogram
-	answers int64
-	bytes   int64 // of answer bodies
-	pending int   // exchanges under way
-	idle    int   // Hold: connections that have had their answer
-	errors  map[kind]int64
+	pending int // exchanges under way
+	idle    int // Hold: connections that have had their answer
+
+	hist     *hdrhistogram.Histogram
+	n        counters
+	errors   map[kind]int64
+	statuses map[int]int64
+	buckets  timeline
+	tls      tls.ConnectionState // of the last handshake
+	alarm    error               // of the first that failed
+	rest     meter.Sample        // before the first connection
+	loaded   int64               // memory at the end of the window
+	trace    *meter.Trace        // while system calls are counted
+	syscalls *meter.Syscalls
+	untraced string // why they are not
 	// from and until bound the exchanges whose latency counts, by their beginning.
 	from, until int64
 	plan        schedule // Open
 	free        ring     // Open: connections without an exchange
 }
 
+// counters begin anew with the window.
+type counters struct {
+	answers, connects int64
+	in, out           int64 // bytes through the sockets
+	work              int64 // of which speech.unit make a unit
+	full, resumed     int64 // TLS handshakes
+}
+
 // Run generates the load and returns what it found. It turns the collector off
 // while it runs, so it belongs in a process of its own or in a short test.
 func Run(opt Options) (*Result, error) {
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	g, err := newGenerator(opt)
 	if err != nil {
 		return nil, err
 	}
 	defer g.close()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	if g.shield != nil {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(g.shield.memory(opt.Connections)))
+	}
+	if g.rest, err = g.remember(); err != nil {
+		return nil, err
+	}
 	switch opt.Mode {
 	case Hold:
 		return g.hold()
@@ -123,36 +115,34 @@ func Run(opt Options) (*Result, error) {
 }
 
 func newGenerator(opt Options) (*generator, error) {
+	if err := opt.validate(); err != nil {
+		return nil, err
+	}
 	target, err := parseTarget(opt.Target)
 	if err != nil {
 		return nil, err
 	}
-	if opt.Connections <= 0 || opt.Size <= 0 || opt.Size > wire.MaxBody {
-		return nil, fmt.Errorf("%d connections and %d bytes: both must be positive, the size at most %d", opt.Connections, opt.Size, wire.MaxBody)
-	}
-	if opt.Post < 0 || opt.Post > wire.MaxBody || (opt.Mode == Open) != (opt.Rate > 0) {
-		return nil, fmt.Errorf("a body of %d bytes, %v requests per second in the mode %s", opt.Post, opt.Rate, opt.Mode)
+	shield, err := newShield(&opt)
+	if err != nil {
+		return nil, err
 	}
 	poller, err := epoll.New()
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
 	size := smallRead
-	if opt.Size > smallRead/2 {
+	if max(opt.Size, opt.Message) > smallRead/2 || opt.Expect == Any {
 		size = readSize
 	}
 	g := &generator{
 		opt: opt, poller: poller, dialer: epoll.Dialer{To: target, Sources: opt.Sources},
-		conns: make([]conn, opt.Connections), buf: make([]byte, size),
-		request: wire.Request(opt.Size), check: checker{size: int64(opt.Size)},
-		base: time.Now(), hist: newHistogram(), errors: map[kind]int64{},
+		shield: shield, speech: newSpeech(&opt), conns: make([]conn, opt.Connections), buf: make([]byte, size),
+		base: time.Now(), hist: newHistogram(), errors: map[kind]int64{}, statuses: map[int]int64{},
 		from: math.MinInt64, until: math.MaxInt64, plan: schedule{next: never},
 	}
-	if opt.Post > 0 {
-		g.request = wire.Post(opt.Post, opt.Size)
-	}
+	began := make([]int64, opt.Connections*opt.Pipeline)
 	for i := range g.conns {
-		g.conns[i].fd = -1
+		g.conns[i] = conn{fd: -1, slot: int32(i), began: began[i*opt.Pipeline : (i+1)*opt.Pipeline]}
 	}
 	return g, nil
 }
@@ -167,21 +157,20 @@ func (g *generator) close() {
 // steady runs the closed loop of the modes Keep and Churn: warm-up, window.
 func (g *generator) steady() (*Result, error) {
 	for i := range g.conns {
-		g.dial(i)
+		g.dial(&g.conns[i])
 	}
 	if err := g.runFor(g.opt.Warm); err != nil {
 		return nil, err
 	}
-	g.hist.Reset()
-	g.answers, g.bytes = 0, 0
-	first, err := g.sample(meter.Quick)
+	first, err := g.openWindow(meter.Quick)
 	if err != nil {
 		return nil, err
 	}
+	g.hist.Reset()
 	if err := g.runWindow(g.opt.Window); err != nil {
 		return nil, err
 	}
-	last, err := g.sample(meter.Quick)
+	last, err := g.closeWindow(meter.Quick)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +192,7 @@ func (g *generator) runFor(d time.Duration) error {
 // until there is an answer or an error: without any, nothing can be said.
 func (g *generator) runWindow(d time.Duration) error {
 	err := g.runFor(d)
-	for patience := g.now + int64(answerTimeout); err == nil && g.bytes == 0 && len(g.errors) == 0 && g.now < patience; {
+	for patience := g.now + int64(answerTimeout); err == nil && g.n.work == 0 && len(g.errors) == 0 && g.now < patience; {
 		err = g.turn()
 	}
 	return err
@@ -223,6 +212,7 @@ func (g *generator) turn() error {
 		g.event(e)
 		g.sendDue()
 	}
+	g.resume()
 	return nil
 }
 
@@ -231,6 +221,9 @@ func (g *generator) turn() error {
 // do. A sleep to the microsecond costs a virtual machine 20 µs of processor time,
 // more than twice a request, and more again to be woken from.
 func (g *generator) wait() ([]epoll.Event, error) {
+	if len(g.again) > 0 {
+		return g.poller.Wait(0)
+	}
 	if g.plan.next == never {
 		return g.poller.Wait(int(sweepEvery / time.Millisecond))
 	}
@@ -264,28 +257,40 @@ func (g *generator) sample(proxy func([]int) (meter.Sample, error)) (s samples, 
 	return s, err
 }
 
-func (g *generator) result(first, last samples) *Result {
-	r := &Result{
-		Units:   float64(g.bytes) / float64(g.opt.Size),
-		Wall:    last.proxy.At.Sub(first.proxy.At),
-		Proxy:   last.proxy.CPU.Sub(first.proxy.CPU),
-		Self:    last.self.CPU.Sub(first.self.CPU),
-		Origin:  last.origin.CPU.Sub(first.origin.CPU),
-		Latency: summarize(g.hist), Errors: g.errorCounts(),
+// openWindow begins to count: the system calls, if they are asked for, while the
+// generator stands still and so does the proxy.
+func (g *generator) openWindow(proxy func([]int) (meter.Sample, error)) (s samples, err error) {
+	if g.opt.Syscalls {
+		g.trace, err = meter.StartTrace(g.opt.Watch)
+		if errors.Is(err, meter.ErrNoTrace) {
+			g.untraced = err.Error()
+		} else if err != nil {
+			return s, err
+		}
 	}
-	ours := r.Proxy.Total + r.Self.Total + r.Origin.Total
-	r.Others = meter.OthersShare(first.machine, last.machine, ours, r.Wall)
-	return r
+	s, err = g.sample(proxy)
+	g.n = counters{}
+	g.buckets = newTimeline(g.clock(), g.opt.Window)
+	return s, err
 }
 
-// errorCounts is for the result; nil if there were none.
-func (g *generator) errorCounts() map[string]int64 {
-	if len(g.errors) == 0 {
-		return nil
+// closeWindow ends what openWindow began.
+func (g *generator) closeWindow(proxy func([]int) (meter.Sample, error)) (samples, error) {
+	s, err := g.sample(proxy)
+	if g.trace != nil && err == nil {
+		g.syscalls, err = g.trace.Stop()
+		g.trace = nil
 	}
-	counts := make(map[string]int64, len(g.errors))
-	for k, n := range g.errors {
-		counts[string(k)] = n
+	if err == nil && len(g.opt.Watch) > 0 {
+		g.loaded, _, err = meter.ReadMemory(g.opt.Watch)
 	}
-	return counts
+	return s, err
+}
+
+// remember looks at the memory of the watched processes, if there are any.
+func (g *generator) remember() (meter.Sample, error) {
+	if len(g.opt.Watch) == 0 {
+		return meter.Sample{}, nil
+	}
+	return meter.Full(g.opt.Watch)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -13,14 +14,21 @@ import (
 	"sluice/bench/wire"
 )
 
+// TestMain gives the servers of the tests processors of their own: a loop that waits
+// in a raw system call keeps the one it has.
+func TestMain(m *testing.M) {
+	runtime.GOMAXPROCS(8)
+	os.Exit(m.Run())
+}
+
 // startOrigin serves until the test ends and returns its address.
-func startOrigin(t *testing.T) string {
+func startOrigin(t *testing.T, behaviours ...origin.Behaviour) string {
 	t.Helper()
 	stopRead, stopWrite, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := origin.New(origin.Options{Addresses: []string{"127.0.0.1"}, Stop: int(stopRead.Fd())})
+	o, err := origin.New(origin.Options{Addresses: []string{"127.0.0.1"}, Behaviours: behaviours, Stop: int(stopRead.Fd())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,45 +225,4 @@ func TestRefusedConnectionsAreErrors(t *testing.T) {
 	if err == nil || r.Errors["connect"] < 2 {
 		t.Errorf("result %+v, error %v", r, err)
 	}
-}
-
-func TestFeedAnySplit(t *testing.T) {
-	whole := wire.Answer(60)
-	for cut := range len(whole) {
-		for again := range 2 { // the second time with a learned head
-			k := checker{size: 60}
-			if again == 1 {
-				k.learned = whole[:len(whole)-60]
-			}
-			var a answer
-			if done, bad := k.feed(&a, whole[:cut]); done || bad != kindNone {
-				t.Fatalf("first %d bytes: done %v, bad %q", cut, done, bad)
-			}
-			if done, bad := k.feed(&a, whole[cut:]); !done || bad != kindNone {
-				t.Fatalf("split at %d: done %v, bad %q", cut, done, bad)
-			}
-		}
-	}
-}
-
-// FuzzFeed: whatever comes, in two pieces, the checker neither panics nor takes
-// anything for complete that is not the pattern's bytes.
-func FuzzFeed(f *testing.F) {
-	f.Add(wire.Answer(60), 10)
-	f.Add([]byte("HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n"), 3)
-	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n"), 0)
-	f.Fuzz(func(t *testing.T, b []byte, cut int) {
-		if cut < 0 || cut > len(b) {
-			return
-		}
-		k := checker{size: 60}
-		var a answer
-		done, bad := k.feed(&a, b[:cut])
-		if !done && bad == kindNone {
-			done, bad = k.feed(&a, b[cut:])
-		}
-		if done && (bad != kindNone || !wire.Match(b[len(b)-60:], 0)) {
-			t.Fatalf("accepted %q", b)
-		}
-	})
 }

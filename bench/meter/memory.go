@@ -11,21 +11,24 @@ import (
 // ReadMemory sums the proportional resident memory of the given processes, in
 // bytes. Proportional (Pss) means that a page shared by a master and its worker
 // counts once, so the sum over a process tree is what the tree really holds.
-// Memory the kernel spends on sockets is not part of it.
-func ReadMemory(pids []int) (int64, error) {
-	var sum int64
+// Memory the kernel spends on sockets is not part of it. Files is the part of it that
+// are pages of files: the program itself and its libraries, which connections do not
+// need more of.
+func ReadMemory(pids []int) (all, files int64, err error) {
 	for _, pid := range pids {
 		text, err := os.ReadFile(procPath(pid, "smaps_rollup"))
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		kib, err := field(text, "Pss:")
-		if err != nil {
-			return 0, fmt.Errorf("process %d: %w", pid, err)
+		for label, sum := range map[string]*int64{"Pss:": &all, "Pss_File:": &files} {
+			kib, err := field(text, label)
+			if err != nil {
+				return 0, 0, fmt.Errorf("process %d: %w", pid, err)
+			}
+			*sum += kib << 10
 		}
-		sum += kib << 10
 	}
-	return sum, nil
+	return all, files, nil
 }
 
 // ReadWakes sums how often the threads of the given processes have gone to

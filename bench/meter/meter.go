@@ -7,6 +7,7 @@ type Sample struct {
 	At     time.Time
 	CPU    CPU
 	Memory int64 // proportional resident bytes; 0 if not asked for
+	Files  int64 // of them, those that are pages of files
 	Wakes  int64 // voluntary context switches; 0 if not asked for
 }
 
@@ -20,7 +21,7 @@ func Quick(pids []int) (Sample, error) {
 // Full samples memory and wake-ups too. Walking a process's memory map takes the
 // kernel a while, so it does not belong at the edge of a busy window.
 func Full(pids []int) (Sample, error) {
-	memory, err := ReadMemory(pids)
+	memory, files, err := ReadMemory(pids)
 	if err != nil {
 		return Sample{}, err
 	}
@@ -29,6 +30,6 @@ func Full(pids []int) (Sample, error) {
 		return Sample{}, err
 	}
 	s, err := Quick(pids)
-	s.Memory, s.Wakes = memory, wakes
+	s.Memory, s.Files, s.Wakes = memory, files, wakes
 	return s, err
 }

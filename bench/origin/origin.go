@@ -6,35 +6,25 @@
 // One goroutine, one epoll instance, answers built once per size. A connection
 // is a file descriptor, the rest of the answer being written and at most a
 // partial head. It never closes first, unless a request is not what it should
-// be: it answers a client's end of stream with its own.
+// be or closing is what was asked for: it answers a client's end of stream with its
+// own.
+//
+// Misbehaviour costs nothing where it is not asked for: http.go has the plain way of a
+// request, behave.go the detour over delays and faults, timers.go their clock.
+// websocket.go and raw.go answer what is not HTTP.
 package origin
 
 import (
-	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sluice/bench/epoll"
 	"sluice/bench/wire"
 )
-
-// Options say where to listen.
-type Options struct {
-	// Addresses are IPv4 addresses that all get the same port: a proxy that
-	// connects to several has several times the ephemeral ports to do it from.
-	Addresses []string `json:"addresses"`
-	// Forwarded refuses requests without X-Forwarded-For, so that a proxy cannot
-	// look cheap by leaving it out.
-	Forwarded bool `json:"forwarded,omitempty"`
-	// Polite hands the core over after each event, to a generator on the same core
-	// that has a schedule to keep.
-	Polite bool `json:"polite,omitempty"`
-	// Stop is a descriptor that becomes readable or closed when the origin shall
-	// end: its standard input, so that it ends with its parent. -1 for none.
-	Stop int `json:"-"`
-}
 
 const (
 	// backlog is what the kernel grants by default (net.core.somaxconn).
@@ -45,29 +35,69 @@ const (
 	// maxPartial bounds requests that wait for their turn or their end; a head of
 	// ours has some hundred bytes.
 	maxPartial = 32 << 10
-	// acceptsPerTurn keeps a burst of connections from starving the others.
+	// acceptsPerTurn keeps a burst of connections from starving the others,
+	// movesPerTurn a stream.
 	acceptsPerTurn = 64
+	movesPerTurn   = 16
+	// idleWait is how long to wait with nothing to wait for, in milliseconds.
+	idleWait = 1000
 	// stopSlot marks the event of Options.Stop; slots from 0 on are descriptors.
 	stopSlot = -1
 )
 
-// conn is one connection; fd is its index in the table.
+// role is what a connection speaks.
+type role uint8
+
+const (
+	roleHTTP role = iota
+	roleWebSocket
+	roleEcho
+	roleDown
+	roleUp
+	roleDrain // it has had its last answer, and its end is awaited
+)
+
+// conn is one connection; its descriptor is its index in the table.
 type conn struct {
 	open    bool
-	ended   bool   // the client's end of stream is known: read until it shows
+	ended   bool // the client's end of stream is known: read until it shows
+	held    bool // nothing is written or read before a timer says so, or ever
+	hung    bool // ever
+	closing bool // the answer under way is the last one
+	role    role
+	gen     int32 // the life of this descriptor, to tell stale timers
+	at      *address
 	partial []byte // requests not answered yet, the last perhaps incomplete
-	due     []byte // the answer to a request whose body is still coming
-	body    int    // how long that body is, and how much of it has come
-	seen    int
+	due     *reply // the answer to a request whose body is still coming
+	seen    int    // how much of that body has come
 	out     []byte // what is left of the current answer
+	pace    int    // how many bytes per second of it; 0 = all
+	offset  int64  // of a stream
+	frames  *frames
+}
+
+// busy reports whether the next request has to wait.
+func (c *conn) busy() bool { return len(c.out) > 0 || c.held }
+
+// address is a listener and its behaviour.
+type address struct {
+	Behaviour
+	role  role
+	plain bool // answers at once and without faults
+	count int  // requests so far, if it is not plain
 }
 
 // Stats count what an origin has seen since its start.
 type Stats struct {
 	// Connections were accepted: with a pool in the proxy, few.
 	Connections int64 `json:"connections"`
-	// Requests were answered.
+	// Requests were answered, or were to have been.
 	Requests int64 `json:"requests"`
+	// Messages are those of WebSocket, and Bytes those echoed or taken from streams.
+	Messages int64 `json:"messages,omitempty"`
+	Bytes    int64 `json:"bytes,omitempty"`
+	// Damaged counts streams that were not what had been sent, and were reset.
+	Damaged int64 `json:"damaged,omitempty"`
 }
 
 // Origin is a listening stub server. It belongs to one goroutine.
@@ -76,32 +106,43 @@ type Origin struct {
 	forwarded bool
 	polite    bool
 	poller    *epoll.Poller
-	accept    map[int32]bool
+	accept    map[int32]*address
 	conns     []conn
 	buf       []byte
-	answers   map[int][]byte
+	period    []byte // of a stream
+	answers   map[wire.Reply][]byte
+	replies   map[wire.Ask]*reply
+	again     []epoll.Token // streams that have more to do than a turn allows
+	timers    timers
+	random    *rand.Rand
+	base      time.Time
 	stats     Stats
-	// lastHead, lastAnswer and lastBody short-cut the usual case that every request
-	// is the same as the one before.
-	lastHead   []byte
-	lastAnswer []byte
-	lastBody   int
+	// lastHead and lastReply short-cut the usual case that every request is the same
+	// as the one before.
+	lastHead  []byte
+	lastReply *reply
 }
 
 // New opens the listeners; the first address picks the port for the others.
 func New(opt Options) (*Origin, error) {
+	if err := opt.validate(); err != nil {
+		return nil, err
+	}
 	poller, err := epoll.New()
 	if err != nil {
 		return nil, err
 	}
 	o := &Origin{
-		forwarded: opt.Forwarded, polite: opt.Polite, poller: poller, accept: map[int32]bool{},
-		buf: make([]byte, readSize), answers: map[int][]byte{},
+		port: opt.Port, forwarded: opt.Forwarded, polite: opt.Polite, poller: poller,
+		accept: map[int32]*address{}, buf: make([]byte, readSize), period: make([]byte, wire.Period),
+		answers: map[wire.Reply][]byte{}, replies: map[wire.Ask]*reply{},
+		random: rand.New(rand.NewPCG(3, 4)), base: time.Now(),
 	}
-	for _, address := range opt.Addresses {
-		if err := o.listen(address); err != nil {
+	wire.Fill(o.period)
+	for i, text := range opt.Addresses {
+		if err := o.listen(text, newAddress(opt.Behaviours, i)); err != nil {
 			o.Close()
-			return nil, fmt.Errorf("listen on %s: %w", address, err)
+			return nil, fmt.Errorf("listen on %s: %w", text, err)
 		}
 	}
 	if opt.Stop >= 0 {
@@ -111,6 +152,27 @@ func New(opt Options) (*Origin, error) {
 		}
 	}
 	return o, nil
+}
+
+// newAddress picks the behaviour of the i-th one.
+func newAddress(all []Behaviour, i int) *address {
+	var a address
+	switch {
+	case len(all) == 1:
+		a.Behaviour = all[0]
+	case len(all) > 0:
+		a.Behaviour = all[i]
+	}
+	a.plain = a.Behaviour == Behaviour{}
+	switch {
+	case a.Echo:
+		a.role = roleEcho
+	case a.Stream == streamDown:
+		a.role = roleDown
+	case a.Stream == streamUp:
+		a.role = roleUp
+	}
+	return &a
 }
 
 // Port is the TCP port all addresses share.
@@ -132,8 +194,8 @@ func (o *Origin) Close() {
 	_ = o.poller.Close()
 }
 
-func (o *Origin) listen(address string) error {
-	ip, err := epoll.ParseIPv4(address)
+func (o *Origin) listen(text string, a *address) error {
+	ip, err := epoll.ParseIPv4(text)
 	if err != nil {
 		return err
 	}
@@ -141,7 +203,7 @@ func (o *Origin) listen(address string) error {
 	if err != nil {
 		return err
 	}
-	o.accept[int32(fd)] = true
+	o.accept[int32(fd)] = a
 	// NODELAY is inherited by accepted sockets: no call per connection.
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return err
@@ -165,29 +227,41 @@ func (o *Origin) listen(address string) error {
 
 // Serve runs until the stop descriptor fires (nil) or epoll fails.
 func (o *Origin) Serve() error {
-	const wait = 1000 // milliseconds; nothing depends on it
 	for {
-		events, err := o.poller.Wait(wait)
+		events, err := o.wait()
 		if err != nil {
 			return fmt.Errorf("epoll_wait: %w", err)
 		}
 		for _, e := range events {
-			switch {
-			case e.Slot == stopSlot:
+			if e.Slot == stopSlot {
 				return nil
-			case o.accept[e.Slot]:
-				o.acceptAll(int(e.Slot))
-			default:
+			}
+			if a := o.accept[e.Slot]; a != nil {
+				o.acceptAll(int(e.Slot), a)
+			} else {
 				o.serve(int(e.Slot), e)
 			}
 			if o.polite {
 				epoll.Yield()
 			}
 		}
+		o.resume()
+		o.fireTimers()
 	}
 }
 
-func (o *Origin) acceptAll(listener int) {
+// wait waits for events, and no longer than until something else is to be done.
+func (o *Origin) wait() ([]epoll.Event, error) {
+	switch {
+	case len(o.again) > 0:
+		return o.poller.Wait(0)
+	case len(o.timers) > 0:
+		return o.poller.WaitFor(max(0, o.timers[0].at-time.Since(o.base)))
+	}
+	return o.poller.Wait(idleWait)
+}
+
+func (o *Origin) acceptAll(listener int, a *address) {
 	for range acceptsPerTurn {
 		fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		if err != nil {
@@ -201,7 +275,8 @@ func (o *Origin) acceptAll(listener int) {
 			continue
 		}
 		o.stats.Connections++
-		o.conns[fd] = conn{open: true, partial: o.conns[fd].partial[:0]}
+		c := &o.conns[fd]
+		*c = conn{open: true, role: a.role, gen: c.gen + 1, at: a, partial: c.partial[:0]}
 	}
 }
 
@@ -213,121 +288,45 @@ func (o *Origin) serve(fd int, e epoll.Event) {
 		return
 	}
 	c.ended = c.ended || e.Ended
-	if len(c.out) > 0 && !(o.flush(fd, c) && o.take(fd, c, nil)) {
-		return
-	}
-	// While an answer is under way nothing is read: what the client sends stays
-	// in the kernel, and the write that ends the answer comes back here.
-	for len(c.out) == 0 {
-		n, errno := epoll.Read(fd, o.buf)
-		if errno == syscall.EAGAIN {
-			return
-		}
-		if errno != 0 || n == 0 {
-			o.drop(fd)
-			return
-		}
-		if !o.take(fd, c, o.buf[:n]) || n < len(o.buf) && !c.ended {
-			return
-		}
+	switch c.role {
+	case roleHTTP:
+		o.serveHTTP(fd, c)
+	case roleWebSocket:
+		o.serveFrames(fd, c)
+	case roleEcho:
+		o.serveEcho(fd, c)
+	case roleDown:
+		o.serveDown(fd, c)
+	case roleUp:
+		o.serveUp(fd, c)
+	case roleDrain:
+		o.drain(fd, c)
 	}
 }
 
-// take answers the requests in what was kept and what was read, and keeps what
-// cannot be answered yet; false means the connection is gone.
-func (o *Origin) take(fd int, c *conn, b []byte) bool {
-	if len(c.partial) > 0 {
-		c.partial = append(c.partial, b...)
-		b = c.partial
-	}
-	for len(c.out) == 0 {
-		n, ok := o.next(c, b)
-		if !ok {
-			o.drop(fd)
-			return false
-		}
-		if n == 0 {
-			break
-		}
-		b = b[n:]
-		if len(c.out) > 0 && !o.flush(fd, c) {
-			return false
+// resume goes on with the streams that had more to do than a turn allows.
+func (o *Origin) resume() {
+	due := len(o.again)
+	for _, t := range o.again {
+		if c := &o.conns[t.Slot]; c.open && c.gen == t.Gen {
+			o.serve(int(t.Slot), epoll.Event{})
 		}
 	}
-	if len(b) > maxPartial+readSize {
+	o.again = append(o.again[:0], o.again[due:]...)
+}
+
+// read takes what a client has sent into the origin's one buffer. It is nil when there is
+// nothing now, or when the stream has ended or failed: the connection is closed then.
+func (o *Origin) read(fd int) []byte {
+	n, errno := epoll.Read(fd, o.buf)
+	if errno == syscall.EAGAIN {
+		return nil
+	}
+	if errno != 0 || n == 0 {
 		o.drop(fd)
-		return false
+		return nil
 	}
-	c.partial = append(c.partial[:0], b...)
-	return true
-}
-
-// next takes a head, or what there is of the body after it, and sets out when
-// that completes a request. It returns how many bytes it took, 0 if more must
-// come first, and false for a request that is not what it should be.
-func (o *Origin) next(c *conn, b []byte) (n int, ok bool) {
-	if c.due != nil {
-		n = min(len(b), c.body-c.seen)
-		if !wire.Match(b[:n], int64(c.seen)) {
-			return 0, false
-		}
-		c.seen += n
-	} else {
-		end := bytes.Index(b, []byte(wire.HeadEnd))
-		if end < 0 {
-			return 0, len(b) <= maxPartial
-		}
-		n = end + len(wire.HeadEnd)
-		if c.due, c.body = o.answer(b[:n]); c.due == nil {
-			return 0, false
-		}
-		c.seen = 0
-	}
-	if c.seen == c.body {
-		c.out, c.due = c.due, nil
-		o.stats.Requests++
-	}
-	return n, true
-}
-
-// answer returns the prebuilt answer to a head and how many bytes of body it
-// announces; nil for a head that asks nonsense.
-func (o *Origin) answer(head []byte) (answer []byte, body int) {
-	if bytes.Equal(head, o.lastHead) {
-		return o.lastAnswer, o.lastBody
-	}
-	ask, ok := wire.Parse(head)
-	if !ok {
-		return nil, 0
-	}
-	if o.forwarded {
-		if value, _ := wire.Field(head, "X-Forwarded-For"); len(value) == 0 {
-			return nil, 0
-		}
-	}
-	answer, ok = o.answers[ask.Size]
-	if !ok {
-		answer = wire.Answer(ask.Size)
-		o.answers[ask.Size] = answer
-	}
-	o.lastHead, o.lastAnswer, o.lastBody = append(o.lastHead[:0], head...), answer, ask.Body
-	return answer, ask.Body
-}
-
-// flush writes what is left of the answer; false means the connection failed.
-func (o *Origin) flush(fd int, c *conn) bool {
-	for len(c.out) > 0 {
-		n, errno := epoll.Write(fd, c.out)
-		if errno == syscall.EAGAIN {
-			return true
-		}
-		if errno != 0 {
-			o.drop(fd)
-			return false
-		}
-		c.out = c.out[n:]
-	}
-	return true
+	return o.buf[:n]
 }
 
 // drop closes a connection once.
@@ -336,6 +335,6 @@ func (o *Origin) drop(fd int) {
 	if !c.open {
 		return
 	}
-	*c = conn{partial: c.partial[:0]}
+	*c = conn{gen: c.gen, partial: c.partial[:0]}
 	_ = unix.Close(fd)
 }

@@ -130,6 +130,14 @@ func (p *Process) Err() error {
 	return fmt.Errorf("%w: %s", p.err, p.errors.String())
 }
 
+// Signal sends the program a signal: to reload, or to die at once. A program that
+// has ended gets none.
+func (p *Process) Signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
+
+// LastWords is the end of what the program has written to its standard error so far,
+// on one line.
+func (p *Process) LastWords() string { return p.errors.String() }
+
 // CloseInput ends the program's standard input, by which a stub knows that it is
 // no longer needed.
 func (p *Process) CloseInput() { _ = p.in.Close() }

@@ -38,8 +38,22 @@ func TestStartPinnedAndStopWithChildren(t *testing.T) {
 // zombie reports whether only the parent's wait is missing: a killed grandchild
 // waits for init, which is not ours to hurry.
 func zombie(pid int) bool {
-	memory, err := meter.ReadMemory([]int{pid})
+	memory, _, err := meter.ReadMemory([]int{pid})
 	return err != nil || memory == 0
+}
+
+// TestSignalAndLastWords: a program can be told something and heard while it runs.
+func TestSignalAndLastWords(t *testing.T) {
+	p, err := Start(Spec{Argv: []string{"sh", "-c", "trap 'echo heard >&2' HUP; echo ready; while :; do sleep 0.01; done"}, CPU: -1}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop()
+	if _, err := bufio.NewReader(p.Out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	p.Signal(syscall.SIGHUP)
+	assert.Eventually(t, func() bool { return p.LastWords() == "heard" })
 }
 
 func TestErrCarriesTheMessage(t *testing.T) {

@@ -6,25 +6,20 @@ import (
 	"slices"
 	"strings"
 
-	"sluice/bench/load"
 	"sluice/bench/rivals"
-	"sluice/bench/scenarios"
 )
 
 // none stands where there is no number.
 const none = "–"
 
-// Markdown renders the whole page.
+// Markdown renders the whole page, with links to the pictures.
 func (r *Report) Markdown() []byte {
-	p := &page{}
+	p := &page{pictures: r.pictures()}
 	p.line("# Benchmarks\n")
 	p.line("Written by the harness in `bench/`; edit that, not this page. `bench/README.md` explains how to read it,")
-	p.line("`bench/results/` has the raw numbers.\n")
-	p.reservations(r)
-	p.verdicts(r)
-	for i := range r.Sections {
-		p.section(&r.Sections[i])
-	}
+	p.line("`bench/results/run.json` has the raw numbers. Sluice is compared as the first of two: a ratio below 1 means that it")
+	p.line("needs less, except where a row counts throughput.\n")
+	p.numbers(r)
 	p.method(r)
 	p.setting(r)
 	return p.Bytes()
@@ -33,12 +28,23 @@ func (r *Report) Markdown() []byte {
 // Summary renders the numbers alone, for a terminal.
 func (r *Report) Summary() []byte {
 	p := &page{}
+	p.numbers(r)
+	return p.Bytes()
+}
+
+// numbers are verdicts, pictures of all scenarios together, and a section for each.
+func (p *page) numbers(r *Report) {
 	p.reservations(r)
 	p.verdicts(r)
+	p.losses(r)
+	p.missing(r)
+	if len(p.pictures) > 0 && slices.ContainsFunc(p.pictures, func(one picture) bool { return one.section == "" }) {
+		p.line("## All together\n")
+		p.show("")
+	}
 	for i := range r.Sections {
 		p.section(&r.Sections[i])
 	}
-	return p.Bytes()
 }
 
 // reservations say what kind of run it was, if it was not a full one.
@@ -52,144 +58,107 @@ func (p *page) reservations(r *Report) {
 }
 
 // page is Markdown under construction.
-type page struct{ bytes.Buffer }
+type page struct {
+	bytes.Buffer
+	pictures []picture
+}
 
 func (p *page) line(format string, args ...any) {
 	fmt.Fprintf(p, format+"\n", args...)
 }
 
 // row writes the cells of a table row.
-func (p *page) row(cells ...string) { p.line("| %s |", strings.Join(cells, " | ")) }
+func (p *page) row(cells ...string) {
+	for i := range cells {
+		cells[i] = strings.ReplaceAll(cells[i], "|", "\\|") // in what others have said
+	}
+	p.line("| %s |", strings.Join(cells, " | "))
+}
 
 func (p *page) head(cells ...string) {
 	p.row(cells...)
 	p.line("|%s", strings.Repeat("---|", len(cells)))
 }
 
-// verdicts is the table of all targets.
-func (p *page) verdicts(r *Report) {
-	p.line("## Verdict\n")
-	p.head("Scenario", "Measure", "sluice", "Peer", "Peer's", "sluice ÷ peer (range)", "Target", "")
-	for i := range r.Sections {
-		s := &r.Sections[i]
-		for _, m := range s.Scenario.Metrics {
-			for j := range s.Series {
-				p.verdict(s, m, &s.Series[j])
-			}
+// show links the pictures of a section; those of all together have none.
+func (p *page) show(section string) {
+	for _, one := range p.pictures {
+		if one.section == section {
+			p.line("![%s](bench/results/%s.svg)\n", one.caption, one.name)
 		}
+	}
+}
+
+// losses lists the rows in which sluice is behind, for those who look for them.
+func (p *page) losses(r *Report) {
+	all := r.comparisons()
+	var lines []string
+	for _, c := range all {
+		if c.behind() {
+			line := fmt.Sprintf("- `%s`, %s: %s beside %s's %s %s", c.section.Name, c.metric.Name, number(c.ours.median, c.ours.n),
+				c.peer.Title(), number(c.theirs.median, c.theirs.n), c.metric.Unit)
+			if c.ratio.n > 0 {
+				line += ", × " + ratioText(c.ratio)
+			}
+			lines = append(lines, line+": "+c.standing())
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	p.line("## Where sluice is behind\n")
+	if len(lines) == 0 {
+		lines = []string{"In no row that was measured in this run."}
+	}
+	p.line("%s\n", strings.Join(lines, "\n"))
+}
+
+// missing lists what was not measured, and why.
+func (p *page) missing(r *Report) {
+	reasons := map[string][]string{}
+	var order []string
+	for i := range r.Sections {
+		for _, s := range r.Sections[i].Series {
+			if s.Missing == "" {
+				continue
+			}
+			text := s.Title() + ": " + s.Missing
+			if reasons[text] == nil {
+				order = append(order, text)
+			}
+			reasons[text] = append(reasons[text], "`"+r.Sections[i].Name+"`")
+		}
+	}
+	if len(order) == 0 {
+		return
+	}
+	p.line("## Not measured\n")
+	for _, text := range order {
+		p.line("- %s (%s)", text, strings.Join(reasons[text], ", "))
 	}
 	p.line("")
 }
 
-// verdict writes the row of one metric against one series: a rival, or sluice
-// itself for targets that are absolute.
-func (p *page) verdict(s *Section, m scenarios.Metric, peer *Series) {
-	ours := s.find(rivals.Sluice)
-	measure := m.Name + ", " + m.Unit
-	own := number(ours.values(m.Of).median, ours.values(m.Of).n)
-	limit, found := limitFor(m, peer)
-	if peer.Proxy == rivals.Sluice && peer.Setting != rivals.Base {
-		if found {
-			value := ours.values(m.Of)
-			p.row(s.Name, measure, own, none, none, none, "≤ "+number(limit, 1), judge(value, limit, ours))
-		}
-		return
-	}
-	theirs, ratio := peer.values(m.Of), ratios(ours, peer, m)
-	target := none
-	if found {
-		target = fmt.Sprintf("≤ %.2f ×", limit)
-	}
-	verdict := judge(ratio, limit, ours, peer)
-	if !found {
-		verdict = remarks(ours, peer)
-	}
-	p.row(s.Name, measure, own, peer.title(), number(theirs.median, theirs.n), ratioText(ratio), target, verdict)
-}
+// notAsked is why a row is missing that no run has made.
+const notAsked = "not measured in this run"
 
-// limitFor finds the target against a proxy in its setting; sluice stands for the
-// absolute one, unless it is there to be compared with.
-func limitFor(m scenarios.Metric, s *Series) (float64, bool) {
-	for _, l := range m.Limits {
-		if s.Setting != rivals.Base && l.For(s.Proxy, s.Setting) {
-			return l.AtMost, true
-		}
-	}
-	return 0, false
-}
-
-// judge says pass or MISS, and what weakens the saying. The first of those involved
-// is sluice: if it had errors, no number is good enough.
-func judge(value spread, limit float64, involved ...*Series) string {
-	notes := remarks(involved...)
-	if value.n == 0 {
-		if notes == "" {
-			notes = "not measured"
-		}
-		return notes
-	}
-	verdict := "pass"
-	if value.median > limit || len(involved[0].errors()) > 0 {
-		verdict = "**MISS**"
-	}
-	// An absolute value has no ratio to be noisy; its range is in the details.
-	if len(involved) > 1 && value.noisy() {
-		verdict += fmt.Sprintf(", noisy (spread %.0f %%)", 100*(value.high-value.low)/value.median)
-	}
-	if notes != "" {
-		verdict += "; " + notes
-	}
-	return verdict
-}
-
-// remarks lists what is missing and what went wrong.
-func remarks(involved ...*Series) string {
-	var notes []string
-	for _, s := range involved {
-		if s.Missing != "" {
-			notes = append(notes, s.Missing)
-		}
-		if text := errorText(s.errors()); text != "" {
-			notes = append(notes, s.title()+" had errors: "+text)
-		}
-		if n := s.late(); n > 0 {
-			notes = append(notes, fmt.Sprintf("the schedule was not kept in %d rounds of %s", n, s.title()))
-		}
-		if n := s.invalid(); n > 0 {
-			notes = append(notes, fmt.Sprintf("%d of %d rounds of %s are not valid", n, len(s.Rounds), s.title()))
-		}
-	}
-	if share := othersShare(involved); share > othersAbove {
-		notes = append(notes, fmt.Sprintf("disturbed (other programs used %.0f %% of the machine)", share))
-	}
-	return strings.Join(notes, "; ")
-}
-
-// othersShare is the worst of the medians.
-func othersShare(involved []*Series) float64 {
-	worst := 0.0
-	for _, s := range involved {
-		worst = max(worst, s.values(func(r *load.Result) float64 { return r.Others }).median)
-	}
-	return worst
-}
-
-func errorText(errors map[string]int64) string {
-	var parts []string
-	for kind, n := range errors {
-		parts = append(parts, fmt.Sprintf("%d %s", n, kind))
-	}
-	slices.Sort(parts)
-	return strings.Join(parts, ", ")
-}
-
-// find returns a series in its default setting; one that was not asked for is an
+// find returns a series in its default setting, the first if there are several; one that was not asked for is an
 // empty series that says so.
 func (s *Section) find(proxy string) *Series {
 	for i := range s.Series {
-		if s.Series[i].Proxy == proxy {
+		if s.Series[i].Proxy == proxy && s.Series[i].Setting != rivals.Base {
 			return &s.Series[i]
 		}
 	}
-	return &Series{Proxy: proxy, Missing: proxy + " was not measured in this run"}
+	return &Series{Proxy: proxy, Missing: notAsked}
+}
+
+// ours returns a row of sluice by its name, the same way.
+func (s *Section) ours(row string) *Series {
+	for i := range s.Series {
+		if one := &s.Series[i]; one.Proxy == rivals.Sluice && one.Setting != rivals.Base && one.row() == row {
+			return one
+		}
+	}
+	return &Series{Proxy: rivals.Sluice, Variant: row, Missing: notAsked}
 }

@@ -1,16 +1,20 @@
 // Package report turns the raw numbers of a run into a verdict people can check:
-// the numbers themselves as JSON, and a Markdown page made of nothing but them.
+// the numbers themselves as JSON, a Markdown page made of nothing but them, and
+// pictures of them.
 //
 // A Report is data only. Everything on the page can be computed again from the
-// JSON files; ratios are made per round, between runs that were neighbours in
-// time, and only then reduced to a median and a range.
+// JSON file; ratios are made per round, between runs that were neighbours in
+// time, and only then reduced to a median and a range. Two files can be compared
+// (see Compare).
 package report
 
 import (
+	"fmt"
 	"time"
 
 	"sluice/bench/load"
 	"sluice/bench/origin"
+	"sluice/bench/rivals"
 	"sluice/bench/scenarios"
 )
 
@@ -46,10 +50,18 @@ type Peak struct {
 type Series struct {
 	Proxy   string `json:"proxy"`
 	Setting string `json:"setting"`
+	// Balance is how the proxy chooses a server, in its own words; empty = by default.
+	Balance string `json:"balance,omitempty"`
+	// Variant tells the row from others of the same proxy and balance; mostly empty.
+	Variant string `json:"variant,omitempty"`
 	Version string `json:"version,omitempty"`
 	// Missing says why there are no rounds; empty if there are.
 	Missing string  `json:"missing,omitempty"`
 	Rounds  []Round `json:"rounds,omitempty"`
+	// Calls are the system calls, counted in a run of their own; nil if they were not.
+	// Untraced says why, if they should have been.
+	Calls    *Calls `json:"calls,omitempty"`
+	Untraced string `json:"untraced,omitempty"`
 }
 
 // Round is one run of one proxy. Rounds with the same index are neighbours.
@@ -57,8 +69,19 @@ type Round struct {
 	Result *load.Result `json:"result,omitempty"`
 	// Origin counts what arrived behind the proxy, warm-up included.
 	Origin origin.Stats `json:"origin"`
+	// Faulty says that errors were provoked: they are what was measured.
+	Faulty bool `json:"faulty,omitempty"`
+	// Marks are what was done to the proxy, or behind it, in the window.
+	Marks []Mark `json:"marks,omitempty"`
 	// Failed says why the numbers do not count; empty if they do.
 	Failed string `json:"failed,omitempty"`
+}
+
+// Mark is something that was done, and when: so long after the window began, to a
+// few hundredths of a second.
+type Mark struct {
+	At   time.Duration `json:"at_ns"`
+	What string        `json:"what"`
 }
 
 // Machine is where it was measured.
@@ -70,16 +93,32 @@ type Machine struct {
 	Go     string `json:"go"`
 }
 
-// title names a series as the tables do.
-func (s *Series) title() string {
-	if s.Setting == "" || s.Setting == "default" {
-		return s.Proxy
+// String describes it on one line.
+func (m Machine) String() string { return fmt.Sprintf("%s, %d cores, %s", m.CPU, m.Cores, m.Kernel) }
+
+// Title names a series as the tables do.
+func (s *Series) Title() string {
+	title := s.Proxy
+	if s.Setting != "" && s.Setting != rivals.Default {
+		title += " " + s.Setting
 	}
-	return s.Proxy + " " + s.Setting
+	if row := s.row(); row != "" {
+		title += " " + row
+	}
+	return title
 }
 
-// ok reports whether the round's numbers count.
-func (r *Round) ok() bool { return r.Failed == "" && r.Result != nil && r.Result.Valid() }
+// row is what tells the series from others of the proxy, as limits name it.
+func (s *Series) row() string { return scenarios.Variant{Balance: s.Balance, Name: s.Variant}.Row() }
+
+// OK reports whether the round's numbers count: something was done, and nothing failed
+// that was not provoked.
+func (r *Round) OK() bool {
+	if r.Failed != "" || r.Result == nil {
+		return false
+	}
+	return r.Result.Valid() || r.Faulty && r.Result.Units > 0 && r.Result.OnSchedule()
+}
 
 // errors sums the errors of all rounds by kind; a failed round is one too. Where a
 // schedule was not kept they may be anybody's.
@@ -98,3 +137,6 @@ func (s *Series) errors() map[string]int64 {
 	}
 	return sum
 }
+
+// faulty reports whether errors were provoked.
+func (s *Series) faulty() bool { return len(s.Rounds) > 0 && s.Rounds[0].Faulty }

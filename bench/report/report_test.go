@@ -1,9 +1,9 @@
 package report
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +68,7 @@ func fixed(t *testing.T) *Report {
 	erring := rounds(100, 100, 100)
 	erring[1].Result.Errors = map[string]int64{"reset": 3, "eof": 1}
 	return &Report{
-		Command: "go run ./bench/run", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Command: "sluice bench", Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Machine: Machine{CPU: "Test CPU", Cores: 2, Pinned: true, Kernel: "Linux 6", Go: "go1.26"},
 		Sections: []Section{
 			section(t, "tcp-small",
@@ -99,7 +99,7 @@ func TestVerdicts(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"25 / 75 %", "Test CPU", "- nginx 1.22", "Round 2 of nginx tuned failed", "| nginx | 1,000 |"} {
+	for _, want := range []string{"| sluice | 12.5 | 37.5 |", "Test CPU", "- nginx 1.22", "Round 2 of nginx tuned failed", "| nginx | 1,000 |"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -123,7 +123,7 @@ func TestAbsoluteTargets(t *testing.T) {
 
 func TestSluiceNotMeasured(t *testing.T) {
 	r := Report{Sections: []Section{section(t, "tcp-small", Series{Proxy: "nginx", Setting: "default", Rounds: rounds(10)})}}
-	if row := rowWith(t, string(r.Markdown()), "nginx"); !strings.Contains(row, "sluice was not measured") || strings.Contains(row, "pass") {
+	if row := rowWith(t, string(r.Markdown()), "nginx"); !strings.Contains(row, "sluice: not measured") || strings.Contains(row, "pass") {
 		t.Errorf("row: %s", row)
 	}
 }
@@ -177,11 +177,11 @@ func TestRates(t *testing.T) {
 		Series{Proxy: "haproxy", Setting: "default", Rounds: append(late, scheduled(load.MaxLag, 1*ms)...)})
 	rates.Peak = &Peak{Proxy: "nginx", Rate: 40_000}
 	page := string((&Report{Sections: []Section{rates}}).Summary())
-	if row := rowWith(t, page, "p99.9", "| nginx |"); !strings.Contains(row, "0.50 (0.50 – 0.50) | ≤ 1.00 × | pass") {
+	if row := rowWith(t, page, "p99.9", "| nginx |"); !strings.Contains(row, "0.50 (0.50 – 0.50) | ahead | ≤ 1.00 × | pass") {
 		t.Errorf("row: %s", row)
 	}
 	if row := rowWith(t, page, "p99.9", "| haproxy |"); !strings.Contains(row, "2.00 (2.00 – 2.00)") ||
-		!strings.Contains(row, "**MISS**; the schedule was not kept in 1 rounds of haproxy; 1 of 2 rounds of haproxy are not valid") {
+		!strings.Contains(row, "**MISS**; 1 of 2 rounds of haproxy are not valid, in 1 the schedule was not kept") {
 		t.Errorf("row: %s", row)
 	}
 	if row := rowWith(t, page, "p50", "| nginx |"); strings.Contains(row, "≤") {
@@ -202,34 +202,160 @@ func TestTargetsBySettingAndBase(t *testing.T) {
 		Series{Proxy: "nginx", Setting: "tuned", Rounds: rounds(100)},
 	)}}
 	page := string(r.Markdown())
-	for peer, want := range map[string]string{"nginx": "≤ 0.50 × | **MISS**", "nginx tuned": "≤ 0.90 × | pass", "sluice base": "0.80 (0.80 – 0.80) | – |"} {
+	for peer, want := range map[string]string{"nginx": "≤ 0.50 × | **MISS**", "nginx tuned": "≤ 0.90 × | pass", "sluice base": "0.80 (0.80 – 0.80) | ahead (one round) | – |"} {
 		if row := rowWith(t, page, "| "+peer+" |"); !strings.Contains(row, want) {
 			t.Errorf("row of %s: %s", peer, row)
 		}
 	}
 }
 
-func TestWriteKeepsOtherScenarios(t *testing.T) {
+// TestLossesArePlain: what is behind is listed, and what was not measured, too.
+func TestLossesArePlain(t *testing.T) {
+	slow := section(t, "http-slow",
+		Series{Proxy: "sluice", Setting: "default", Balance: "p2c", Rounds: rounds(10, 10)},
+		Series{Proxy: "sluice", Setting: "default", Balance: "least_time", Missing: "cannot yet serve this: no such word"},
+		Series{Proxy: "nginx", Setting: "default", Balance: "least_conn", Rounds: rounds(10, 10)})
+	slow.Series[0].Rounds[0].Result.Units, slow.Series[0].Rounds[1].Result.Units = 500, 500
+	r := &Report{Sections: []Section{slow, section(t, "http-small",
+		Series{Proxy: "sluice", Setting: "default", Rounds: rounds(12, 13)}, Series{Proxy: "nginx", Setting: "default", Rounds: rounds(10, 10)},
+		Series{Proxy: "haproxy", Setting: "default", Rounds: rounds(20, 20)})}}
+	page := string(r.Markdown())
+	for _, want := range []string{
+		"## Where sluice is behind", "- `http-slow`, throughput: 500 beside nginx least_conn's 1,000 requests per second, × 0.50 (0.50 – 0.50): behind\n",
+		"- `http-small`, CPU: 12.5 beside nginx's 10 µs per request, × 1.25 (1.20 – 1.30): behind\n",
+		"- sluice least_time: cannot yet serve this: no such word (`http-slow`)",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	if strings.Contains(page, "haproxy's 20") {
+		t.Error("a row in which sluice is ahead is among the losses")
+	}
+	if row := rowWith(t, page, "throughput", "nginx least_conn"); !strings.Contains(row, "behind") {
+		t.Errorf("row: %s", row)
+	}
+}
+
+// slowSection is http-slow with all rows of sluice, each of two equal rounds.
+func slowSection(t *testing.T) Section {
+	t.Helper()
+	s := section(t, "http-slow")
+	for _, v := range s.Scenario.Variants["sluice"] {
+		s.Series = append(s.Series, Series{Proxy: "sluice", Setting: "default", Balance: v.Balance, Variant: v.Name, Rounds: rounds(10, 10)})
+	}
+	return s
+}
+
+// TestTargetsBesideARow: what is promised is judged beside the healthy row, what is there
+// for contrast is shown beside it; a row that is missing keeps nothing.
+func TestTargetsBesideARow(t *testing.T) {
+	s := slowSection(t)
+	for row, units := range map[string]float64{"p2c": 850, "p2c healthy": 1000, "round_robin": 100} {
+		for i := range s.ours(row).Rounds {
+			s.ours(row).Rounds[i].Result.Units = units
+		}
+	}
+	page := string((&Report{Sections: []Section{s}}).Summary())
+	for _, c := range []struct{ row, want []string }{
+		{[]string{"throughput", "(p2c)"}, []string{"| 850 (p2c) | sluice p2c healthy | 1,000 | 0.85 (0.85 – 0.85) | – | ≥ 0.80 × | pass |"}},
+		{[]string{"throughput", "(round_robin)"}, []string{"| 0.10 (0.10 – 0.10) | – | ≥ 0.80 × | not kept, for contrast |"}},
+	} {
+		if row := rowWith(t, page, c.row...); !strings.Contains(row, c.want[0]) {
+			t.Errorf("row: %s", row)
+		}
+	}
+	if strings.Contains(page, "behind\n") || !strings.Contains(page, "| sluice p2c healthy | throughput, requests per second | 1,000 |") {
+		t.Errorf("rows of sluice are no losses, and stand in the details:\n%s", page)
+	}
+	s.ours("p2c").Rounds[0].Result.Units, s.ours("p2c").Rounds[1].Result.Units = 790, 790
+	page = string((&Report{Sections: []Section{s}}).Summary())
+	if row := rowWith(t, page, "throughput", "(p2c)"); !strings.Contains(row, "≥ 0.80 × | **MISS** |") {
+		t.Errorf("row: %s", row)
+	}
+	s.ours("p2c healthy").Missing = "cannot yet serve this: no such word"
+	s.ours("p2c healthy").Rounds = nil
+	page = string((&Report{Sections: []Section{s}}).Summary())
+	if row := rowWith(t, page, "throughput", "(p2c)"); !strings.Contains(row, "sluice p2c healthy: cannot yet serve this") || strings.Contains(row, "MISS") {
+		t.Errorf("row: %s", row)
+	}
+}
+
+// TestBaseRowByRow: a second sluice is compared with the first in the same row.
+func TestBaseRowByRow(t *testing.T) {
+	s := slowSection(t)
+	for _, one := range slices.Clone(s.Series) {
+		one.Setting = "base"
+		s.Series = append(s.Series, one)
+	}
+	n := 0
+	for _, c := range (&Report{Sections: []Section{s}}).comparisons() {
+		if n++; c.sluice.row() != c.peer.row() || c.peer.Setting != "base" || c.sluice.Setting == "base" {
+			t.Errorf("%s is beside %s", c.sluice.Title(), c.peer.Title())
+		}
+	}
+	if want := len(s.Series) / 2 * len(s.Scenario.Metrics); n != want {
+		t.Errorf("%d comparisons, want %d", n, want)
+	}
+}
+
+// TestProvokedErrorsCount: where errors are what is measured, they do not void it.
+func TestProvokedErrorsCount(t *testing.T) {
+	faulty := func(failed int64) []Round {
+		all := rounds(10, 10)
+		for i := range all {
+			all[i].Faulty = true
+			all[i].Marks = []Mark{{At: time.Second, What: "killed"}}
+			if failed > 0 {
+				all[i].Result.Errors = map[string]int64{"status": failed}
+			}
+		}
+		return all
+	}
+	page := string((&Report{Sections: []Section{
+		section(t, "http-reload", Series{Proxy: "sluice", Setting: "default", Rounds: faulty(3)}, Series{Proxy: "nginx", Setting: "default", Rounds: faulty(6)}),
+		section(t, "http-kill", Series{Proxy: "sluice", Setting: "default", Rounds: faulty(9)}, Series{Proxy: "nginx", Setting: "default", Rounds: faulty(6)},
+			Series{Proxy: "nginx", Setting: "tuned", Rounds: faulty(9)}, Series{Proxy: "haproxy", Setting: "default", Rounds: faulty(0)}),
+	}}).Markdown())
+	if row := rowWith(t, page, "http-reload", "failed", "≤ 0"); !strings.Contains(row, "| 3 | – |") || !strings.Contains(row, "**MISS**") {
+		t.Errorf("row: %s", row)
+	}
+	if !strings.Contains(page, "- `http-kill`, failed: 9 beside haproxy's 0 requests: behind\n") {
+		t.Errorf("no ratio to nothing, but a loss:\n%s", page)
+	}
+	if row := rowWith(t, page, "http-kill", "failed", "| nginx tuned |"); !strings.Contains(row, "even") {
+		t.Errorf("row: %s", row)
+	}
+	if row := rowWith(t, page, "http-kill", "failed", "| nginx |"); !strings.Contains(row, "| 9 | nginx | 6 |") || strings.Contains(row, "not valid") {
+		t.Errorf("row: %s", row)
+	}
+}
+
+func TestWriteAndRead(t *testing.T) {
 	folder := t.TempDir()
 	r := fixed(t)
+	r.Sections[0].Series[0].Calls = &Calls{Units: 100, Total: 410, ByName: map[string]int64{"read": 200, "write": 200, "futex": 10}}
+	r.Sections = append(r.Sections, slowSection(t))
 	if err := r.Write(folder); err != nil {
 		t.Fatal(err)
 	}
-	r.Sections = r.Sections[:1]
-	if err := r.Write(folder); err != nil {
+	back, err := Read(filepath.Join(folder, "bench", "results", ResultFile))
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"tcp-small", "tcp-bulk"} {
-		text, err := os.ReadFile(filepath.Join(folder, "bench", "results", name+".json"))
-		if err != nil {
+	if got, want := string(back.Markdown()), string(r.Markdown()); got != want {
+		t.Errorf("what was read makes another page:\n%s", got)
+	}
+	if page := string(r.Markdown()); !strings.Contains(page, "4.10 | read 2.00, write 2.00 |") {
+		t.Errorf("no system calls in\n%s", page)
+	}
+	for _, bad := range []string{"", "{", "{}"} {
+		path := filepath.Join(folder, "bad.json")
+		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var back Report
-		if err := json.Unmarshal(text, &back); err != nil || len(back.Sections) != 1 || back.Sections[0].Name != name {
-			t.Errorf("%s: %v, %+v", name, err, back.Sections)
-		}
-		if got := back.Sections[0].Series[0].Rounds[0].Result.Proxy.Total; got <= 0 {
-			t.Errorf("%s lost its numbers", name)
+		if _, err := Read(path); err == nil {
+			t.Errorf("%q is a report", bad)
 		}
 	}
 }

@@ -1,21 +1,24 @@
 // Package rivals knows the proxies that are compared: where they are, which
-// version, how to start each from a pinned configuration, how to end it.
+// version, how to start each from a pinned configuration, how to reload and end it.
 //
 // A configuration is a template beside this file, NAME-PROTOCOL-SETTING.tmpl. All
 // have one worker, thread or loop, no logs, the same timeouts and backlog, room for
 // the idle connections and, for HTTP, the same use of connections to the origin and
 // X-Forwarded-For; "default" changes nothing else, "tuned" is what one would set
-// for bulk.
+// for bulk, and for servers that fail.
+//
+// A proxy that somebody else has started is named by its address and process id
+// (see Named); it is measured as it is.
 package rivals
 
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -37,10 +40,12 @@ const (
 	Base = "base"
 )
 
-// Protocols that the proxies speak.
+// Protocols that the proxies speak with clients. TLS is HTTP/1.1 over TLS 1.3; with
+// the origin they speak TCP or plain HTTP/1.1.
 const (
 	TCP  = "tcp"
 	HTTP = "http"
+	TLS  = "tls"
 )
 
 // Names of the proxies, as --against takes them.
@@ -57,13 +62,19 @@ type Proxy struct {
 	// Version is what the program says of itself.
 	Version string
 
-	missing  string // why the program cannot be measured
-	lacksTCP string // nginx: why it cannot be measured as a TCP proxy
+	named    *address // not ours to start
+	missing  string   // why the program cannot be measured
+	lacksTCP string   // nginx: why it cannot be measured as a TCP proxy
 	binary   string
 	module   string // nginx: the stream module to load, if it is not built in
-	argv     func(binary, config, dir string) []string
-	stop     syscall.Signal
+	run      argv
+	check    argv           // asks whether a configuration is acceptable
+	stop     syscall.Signal // 0 = SIGTERM
+	reload   syscall.Signal
 }
+
+// argv makes a command line for the configuration of a plan.
+type argv func(binary, config string, plan Plan) []string
 
 // Missing says why the program cannot be measured as a proxy of the protocol;
 // empty if it can.
@@ -97,146 +108,100 @@ type Plan struct {
 	// Listen is the address to serve, Origins those to pass connections to.
 	Listen  string
 	Origins []string
-	// Module is filled in by Start.
+	// TLS is the certificate to show; nil unless the protocol is TLS.
+	TLS *Certificate
+	// Balance is the program's own word for how it chooses a server; empty = its
+	// default.
+	Balance string
+	// Upgrade asks for what WebSocket needs beyond plain HTTP.
+	Upgrade bool
+	// Check asks sluice to check its servers, which it does only if told to.
+	Check bool
+	// Failover asks the tuned setting to notice servers that fail.
+	Failover bool
+	// Reload says that the configuration will be reloaded, and Also is a second
+	// address to serve: only the configuration of after a reload has it.
+	Reload bool
+	Also   string
+	// Module is filled in by the proxy.
 	Module string
 }
 
-// Find looks for the programs. Sluice is the file given by path, the others are
-// those of the system. One that is missing is in the list too and says so. A second
-// sluice, to compare the first with, is in the list if base is not empty.
-func Find(ctx context.Context, sluicePath, base string) []*Proxy {
-	all := []*Proxy{sluice(Default, sluicePath)}
-	if base != "" {
-		all = append(all, sluice(Base, base))
-	}
-	all = append(all, nginx(Default), nginx(Tuned), haproxy(Default), haproxy(Tuned))
-	for _, p := range all {
-		p.locate(ctx)
-	}
-	return all
-}
-
-func sluice(setting, path string) *Proxy {
-	return &Proxy{
-		Name: Sluice, Setting: setting, binary: path, stop: syscall.SIGINT,
-		argv: func(binary, config, _ string) []string { return []string{binary, "run", "-c", config} },
-	}
-}
-
-func nginx(setting string) *Proxy {
-	return &Proxy{
-		Name: Nginx, Setting: setting, binary: Nginx,
-		argv: func(binary, config, dir string) []string {
-			return []string{binary, "-p", dir, "-e", "stderr", "-c", config}
-		},
-	}
-}
-
-func haproxy(setting string) *Proxy {
-	return &Proxy{
-		Name: HAProxy, Setting: setting, binary: HAProxy,
-		// -db: stay in the foreground, one process.
-		argv: func(binary, config, _ string) []string { return []string{binary, "-db", "-f", config} },
-	}
-}
-
-var versionPattern = regexp.MustCompile(`\d+\.\d+[^\s,]*`)
-
-// locate fills in binary, module, Version or what is missing.
-func (p *Proxy) locate(ctx context.Context) {
-	binary, err := find(p.binary)
-	if err != nil {
-		p.missing = p.Name + " is not installed"
-		if p.Name == Sluice {
-			p.missing = "no sluice binary (make build)"
-		}
-		return
-	}
-	p.binary = binary
-	argument := map[string]string{Sluice: "version", Nginx: "-V", HAProxy: "-v"}[p.Name]
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	text, err := exec.CommandContext(ctx, binary, argument).CombinedOutput()
-	if err != nil {
-		p.missing = fmt.Sprintf("%s does not tell its version: %v", p.Name, err)
-		return
-	}
-	p.Version = p.version(text)
-	if p.Name == Nginx {
-		p.module, p.lacksTCP = streamModule(string(text))
-	}
-}
-
-// version finds it in what the program says: sluice's is the second word, the
-// peers' look like a version.
-func (p *Proxy) version(text []byte) string {
-	if words := strings.Fields(string(text)); p.Name == Sluice && len(words) > 1 {
-		return words[1]
-	}
-	if found := versionPattern.Find(text); found != nil {
-		return string(found)
-	}
-	return "unknown"
-}
-
-// find looks in the search path and where Debian keeps servers, which an
-// unprivileged user's path omits.
-func find(binary string) (string, error) {
-	path, err := exec.LookPath(binary)
-	if err == nil {
-		return filepath.Abs(path)
-	}
-	return exec.LookPath(filepath.Join("/usr/sbin", filepath.Base(binary)))
-}
-
-var (
-	modulesPath  = regexp.MustCompile(`--modules-path=(\S+)`)
-	streamStatic = regexp.MustCompile(`--with-stream(\s|$)`)
-)
-
-// streamModule finds out from `nginx -V` whether TCP proxying is built in, and
-// otherwise where its module is.
-func streamModule(build string) (module, missing string) {
-	if streamStatic.MatchString(build) {
-		return "", ""
-	}
-	if dir := modulesPath.FindStringSubmatch(build); dir != nil {
-		module = filepath.Join(dir[1], "ngx_stream_module.so")
-		if _, err := os.Stat(module); err == nil {
-			return module, ""
-		}
-	}
-	return "", "nginx has no stream module (Debian: libnginx-mod-stream)"
-}
-
-// template names the configuration.
+// template names the configuration. With or without TLS, HTTP is the same page.
 func (p *Proxy) template(protocol string) string {
 	setting := p.Setting
 	if setting == Base {
 		setting = Default
 	}
+	if protocol == TLS {
+		protocol = HTTP
+	}
 	return p.Name + "-" + protocol + "-" + setting + ".tmpl"
 }
 
-// Start writes the configuration into the plan's directory and starts the proxy
-// on a core. It does not wait until the proxy serves.
-func (p *Proxy) Start(plan Plan, cpu int) (*process.Process, error) {
+// write puts the configuration into the plan's directory and returns its path.
+func (p *Proxy) write(plan Plan) (path string, err error) {
 	plan.Module = p.module
 	parsed, err := template.ParseFS(templates, p.template(plan.Protocol))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	path := filepath.Join(plan.Dir, "proxy.conf")
+	path = filepath.Join(plan.Dir, "proxy.conf")
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
+		return "", err
+	}
+	err = errors.Join(parsed.Execute(file, plan), file.Close())
+	if err != nil {
+		return "", fmt.Errorf("configuration of %s: %w", p.Title(), err)
+	}
+	return path, nil
+}
+
+// checkTimeout is how long a program may take to read a configuration.
+const checkTimeout = 5 * time.Second
+
+// Refusal asks the program, without starting it, whether it takes the configuration
+// of a plan, and returns the first line of what it says against it; empty if it has
+// nothing against it. The error is about asking.
+func (p *Proxy) Refusal(ctx context.Context, plan Plan) (string, error) {
+	if p.named != nil {
+		return p.named.refusal(plan), nil
+	}
+	path, err := p.write(plan)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	command := p.check(p.binary, path, plan)
+	text, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err == nil || !errors.As(err, &exit) || ctx.Err() != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		// A path of the run's directory says nothing to a reader.
+		if line = strings.TrimSpace(strings.ReplaceAll(line, plan.Dir+"/", "")); line != "" {
+			return line, nil
+		}
+	}
+	return err.Error(), nil
+}
+
+// Start writes the configuration into the plan's directory and starts the proxy
+// on a core. It does not wait until the proxy serves. One that is running already is
+// left as it is.
+func (p *Proxy) Start(plan Plan, cpu int) (*Running, error) {
+	if p.named != nil {
+		return &Running{Listen: p.named.listen, proxy: p}, nil
+	}
+	path, err := p.write(plan)
+	if err != nil {
 		return nil, err
 	}
-	err = parsed.Execute(file, plan)
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
+	program, err := process.Start(process.Spec{Argv: p.run(p.binary, path, plan), CPU: cpu, Stop: p.stop}, false)
 	if err != nil {
-		return nil, fmt.Errorf("configuration of %s: %w", p.Title(), err)
+		return nil, err
 	}
-	return process.Start(process.Spec{Argv: p.argv(p.binary, path, plan.Dir), CPU: cpu, Stop: p.stop}, false)
+	return &Running{Listen: plan.Listen, proxy: p, program: program}, nil
 }

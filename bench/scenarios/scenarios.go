@@ -5,26 +5,37 @@ package scenarios
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"sluice/bench/load"
+	"sluice/bench/origin"
 	"sluice/bench/rivals"
 )
-
-// Timing is how often and how long a scenario is measured. For the mode Hold,
-// Warm is the rest before the window.
-type Timing struct {
-	Rounds int
-	Warm   time.Duration
-	Window time.Duration
-}
 
 // Limit is a target: sluice's number may be at most so many times a rival's in the
 // setting, or in every one if none is named; with no rival, at most so much.
 type Limit struct {
 	Rival   string
 	Setting string
-	AtMost  float64
+	// Row and Beside name two of sluice's rows instead (see Variant.Row): the number of
+	// the first is taken beside that of the second.
+	Row    string
+	Beside string
+	AtMost float64
+	// AtLeast, if positive, is a lower bound in place of AtMost.
+	AtLeast float64
+	// Contrast says that the row is not meant to keep the limit: it shows what the others
+	// are good for, and gets no verdict.
+	Contrast bool
+}
+
+// Keeps reports whether a number, or a ratio, is within the limit.
+func (l Limit) Keeps(v float64) bool {
+	if l.AtLeast > 0 {
+		return v >= l.AtLeast
+	}
+	return v <= l.AtMost
 }
 
 // For reports whether the limit is about a proxy in a setting.
@@ -32,48 +43,76 @@ func (l Limit) For(proxy, setting string) bool {
 	if proxy == rivals.Sluice {
 		proxy = ""
 	}
-	return l.Rival == proxy && (l.Setting == "" || l.Setting == setting)
+	return l.Row == "" && l.Rival == proxy && (l.Setting == "" || l.Setting == setting)
 }
 
-// Metric is one number made of a run.
-type Metric struct {
-	Name   string
-	Unit   string
-	Of     func(*load.Result) float64
-	Limits []Limit
+// Variant is one of several rows that a proxy has in a scenario.
+type Variant struct {
+	// Balance is the proxy's own word for how it chooses a server; empty = its default.
+	Balance string
+	// Name tells the row from others with the same balance; it may be empty.
+	Name string
+	// Behaviours are those of the origins behind this row; none = the scenario's.
+	Behaviours []origin.Behaviour
+	// Check lets the proxy look after its servers, where by default it does not.
+	Check bool
 }
+
+// Row is what the variant adds to the name of its proxy.
+func (v Variant) Row() string { return strings.TrimSpace(v.Balance + " " + v.Name) }
+
+// Fault is what is done to the proxy or behind it while the clients are at work.
+type Fault string
+
+const (
+	// Reload gives the proxy another configuration, twice.
+	Reload Fault = "reload"
+	// Kill ends one of the origins, and starts it again later.
+	Kill Fault = "kill"
+)
+
+// When the faults happen, in parts of the window.
+var (
+	ReloadAt = []float64{0.25, 0.6}
+	KillAt   = 1.0 / 3
+	BackAt   = 2.0 / 3
+)
 
 // Scenario is one row of the table.
 type Scenario struct {
 	Name string
 	What string
-	// Protocol is what the proxies are set up for; the bytes are HTTP/1.1 anyway.
+	// Protocol is what the proxies are set up for.
 	Protocol string
 	// Load is what the generator does; target, processes and times are filled in
 	// by the harness.
 	Load load.Options
-	// Origins is how many addresses the stub has.
+	// Origins is how many addresses the stub has; 0 = no stub, the proxies have
+	// origins of their own.
 	Origins int
-	// Settings are those of the rivals that matter here.
+	// Behaviours are those of the addresses, in turn; none = prompt and faultless.
+	Behaviours []origin.Behaviour
+	// Fault happens in the middle of the window. With one, errors and latency are what
+	// is measured: rounds with errors count.
+	Fault Fault
+	// Settings are those of the rivals that matter here; a quick run has the first.
 	Settings []string
+	// Variants are the rows of each proxy by its name; the first is the one that is
+	// compared with others. A proxy that is not named is one row with its defaults.
+	Variants map[string][]Variant
 	// Share of the better peer's peak rate is what the mode Open sends. The peak is
 	// that of a closed loop over PeakConnections.
-	Share   float64
+	Share float64
+	// Trace asks for the system calls per unit, which are counted in a run of their own.
+	Trace   bool
 	Metrics []Metric
 	Full    Timing
 	Quick   Timing
 }
 
-// Request and connection rates make rounds of a few seconds comfortable: tens of
-// thousands of units are counted in each, and many short rounds see more of a
-// machine's moods than few long ones.
-var (
-	fullTiming  = Timing{Rounds: 7, Warm: 500 * time.Millisecond, Window: 2200 * time.Millisecond}
-	quickTiming = Timing{Rounds: 2, Warm: 300 * time.Millisecond, Window: 900 * time.Millisecond}
-	// The rest of idle connections outlasts the connect timeout of 3 s: HAProxy
-	// looks at every stream once more when it passes.
-	quickIdle = Timing{Rounds: 1, Warm: 5 * time.Second, Window: 2 * time.Second}
-)
+// TraceTiming is the run in which system calls are counted: only whole numbers
+// matter, and a few thousand requests settle those.
+var TraceTiming = Timing{Rounds: 1, Warm: 200 * time.Millisecond, Window: 600 * time.Millisecond}
 
 // PeakConnections are those of the closed loop that finds a peak rate, and those
 // of the open loop that sends a share of it: with more, a proxy that has fallen
@@ -81,8 +120,11 @@ var (
 const PeakConnections = 64
 
 const (
+	kib         = 1 << 10
 	smallAnswer = 60
 	largeAnswer = 10 << 20
+	// message is what one end of an echo sends at a time.
+	message = 128
 	// idleCount fits twice into a limit of 20,000 descriptors per process.
 	idleCount = 9000
 	// manyConnections are kept busy at a time.
@@ -91,99 +133,34 @@ const (
 	// addresses has 28,000, each unusable for up to a minute after its use.
 	churnSources = 200
 	churnOrigins = 16
-	// idleBudget is the processor time, in ms per second, that one timer tick per
-	// second with its wake-up may cost: a generous 100 µs.
-	idleBudget = 0.1
-	// tunnelBudget is 2 KiB of the proxy's memory per idle tunnel, both sides.
-	tunnelBudget = 2 << 10
-	// keptBudget is 1 KiB of it per idle connection of a client, which has no other
-	// side.
-	keptBudget = 1 << 10
 )
 
 // All returns the scenarios in the order in which they run.
 func All() []Scenario {
-	tcp := []Scenario{tcpSmall(), tcpBulk(), tcpConnect(), tcpIdle()}
-	return slices.Concat(tcp, httpLoads(), []Scenario{httpIdle()}, httpRates())
+	return slices.Concat(tcp(), httpLoads(), []Scenario{httpIdle()}, tls(), httpRates(), []Scenario{httpSlow(), httpReload(), httpKill()})
 }
 
-// tcpSmall: the cost of a request whose bytes are negligible.
-func tcpSmall() Scenario {
-	return Scenario{
-		Name:     "tcp-small",
-		Protocol: rivals.TCP,
-		What:     "HTTP/1.1 keep-alive requests with 60-byte answers over 64 connections, relayed as TCP",
-		Load:     load.Options{Mode: load.Keep, Connections: 64, Size: smallAnswer},
-		Origins:  1,
-		Settings: []string{rivals.Default},
-		Metrics:  []Metric{cpu("µs per request", 1.00, 1.00)},
-		Full:     fullTiming, Quick: quickTiming,
+// ByName finds a scenario, also one of those for a URL.
+func ByName(name string) (Scenario, bool) {
+	for _, sc := range slices.Concat(All(), ForURL("", "")) {
+		if sc.Name == name {
+			return sc, true
+		}
 	}
+	return Scenario{}, false
 }
 
-// tcpBulk: the cost of bytes, where buffer size and copies decide.
-func tcpBulk() Scenario {
-	return Scenario{
-		Name:     "tcp-bulk",
-		Protocol: rivals.TCP,
-		What:     "10 MiB answers over 4 connections, relayed as TCP",
-		Load:     load.Options{Mode: load.Keep, Connections: 4, Size: largeAnswer},
-		Origins:  1,
-		Settings: []string{rivals.Default, rivals.Tuned},
-		Metrics:  []Metric{cpu("µs per answer", 0.50, 0.65)},
-		Full:     fullTiming, Quick: quickTiming,
+// small is the load that the others are variations of.
+func small(change func(*load.Options)) load.Options {
+	opt := load.Options{Mode: load.Keep, Connections: 64, Size: smallAnswer}
+	if change != nil {
+		change(&opt)
 	}
+	return opt
 }
 
-// tcpConnect: the cost of a connection on both sides, made and unmade.
-func tcpConnect() Scenario {
-	return Scenario{
-		Name:     "tcp-connect",
-		Protocol: rivals.TCP,
-		What:     "connect, one request with a 60-byte answer, close by the client; 32 at a time",
-		Load:     load.Options{Mode: load.Churn, Connections: 32, Size: smallAnswer, Sources: churnSources},
-		Origins:  churnOrigins,
-		Settings: []string{rivals.Default},
-		Metrics:  []Metric{cpu("µs per connection", 0.95, 0.95)},
-		Full:     fullTiming, Quick: quickTiming,
-	}
-}
-
-// tcpIdle: the cost of doing nothing, many times over.
-func tcpIdle() Scenario {
-	return Scenario{
-		Name:     "tcp-idle",
-		Protocol: rivals.TCP,
-		What:     "9,000 tunnels, each used once in both directions, then idle",
-		Load:     load.Options{Mode: load.Hold, Connections: idleCount, Size: smallAnswer},
-		Origins:  1,
-		Settings: []string{rivals.Default},
-		Metrics: []Metric{
-			{Name: "memory", Unit: "bytes per tunnel", Of: memoryPerConnection, Limits: []Limit{{AtMost: tunnelBudget}}},
-			{Name: "idle CPU", Unit: "ms per second", Of: idleCPU, Limits: []Limit{{AtMost: idleBudget}}},
-		},
-		Full:  Timing{Rounds: 3, Warm: 5 * time.Second, Window: 6 * time.Second},
-		Quick: quickIdle,
-	}
-}
-
-// cpu is the processor time of the proxy per unit, in microseconds, with a limit
-// for each of the rivals.
-func cpu(unit string, nginx, haproxy float64) Metric {
-	return Metric{
-		Name: "CPU", Unit: unit, Of: cpuPerUnit,
-		Limits: []Limit{{Rival: rivals.Nginx, AtMost: nginx}, {Rival: rivals.HAProxy, AtMost: haproxy}},
-	}
-}
-
-func cpuPerUnit(r *load.Result) float64 {
-	return float64(r.Proxy.Total) / float64(time.Microsecond) / r.Units
-}
-
-func memoryPerConnection(r *load.Result) float64 {
-	return float64(r.Held.MemoryHeld-r.Held.MemoryBefore) / r.Units
-}
-
-func idleCPU(r *load.Result) float64 {
-	return float64(r.Proxy.Total) / float64(time.Millisecond) / r.Wall.Seconds()
-}
+var (
+	asShipped  = []string{rivals.Default}
+	bothWays   = []string{rivals.Default, rivals.Tuned}
+	echoOrigin = []origin.Behaviour{{Echo: true}}
+)

@@ -8,11 +8,14 @@
 //	Content-Length: 65536
 //	                           60 bytes of the pattern
 //	65536 bytes of it
+//
+// Messages of TCP and WebSocket are pieces of the pattern from its beginning, and a
+// stream is a piece of it repeated without end.
 package wire
 
 import (
 	"bytes"
-	"encoding/binary"
+	"net/http"
 	"strconv"
 )
 
@@ -23,61 +26,31 @@ const MaxBody = 64 << 20
 // HeadEnd ends the head of a request and of an answer (RFC 9112 section 2.1).
 const HeadEnd = "\r\n\r\n"
 
+// Host is the Host field of requests that are not told otherwise.
+const Host = "bench"
+
 // Request returns the bytes that ask for a body of size bytes.
-func Request(size int) []byte {
-	return []byte("GET /" + strconv.Itoa(size) + " HTTP/1.1\r\nHost: bench\r\n\r\n")
-}
+func Request(size int) []byte { return Get(Host, Target("", size)) }
 
 // Post returns the bytes that send a body of so many bytes and ask for one of
 // size bytes.
-func Post(body, size int) []byte {
-	head := "POST /" + strconv.Itoa(size) + " HTTP/1.1\r\nHost: bench\r\nContent-Length: " + strconv.Itoa(body) + HeadEnd
+func Post(body, size int) []byte { return PostTo(Host, Target("", size), body) }
+
+// Target is the request target that asks for size bytes below a path prefix.
+func Target(prefix string, size int) string { return prefix + "/" + strconv.Itoa(size) }
+
+// Get returns a request without a body.
+func Get(host, target string) []byte {
+	return []byte("GET " + target + " HTTP/1.1\r\nHost: " + host + HeadEnd)
+}
+
+// PostTo returns a request with a body of the pattern.
+func PostTo(host, target string, body int) []byte {
+	head := "POST " + target + " HTTP/1.1\r\nHost: " + host + "\r\nContent-Length: " + strconv.Itoa(body) + HeadEnd
 	request := make([]byte, len(head)+body)
 	copy(request, head)
-	fill(request[len(head):])
+	Fill(request[len(head):])
 	return request
-}
-
-// Ask is what a request head says.
-type Ask struct {
-	// Size is how many bytes are wanted, Body how many follow the head.
-	Size, Body int
-}
-
-// Parse reads a request head. It is not an HTTP parser: it knows the forms that
-// Request and Post write, with whatever fields a proxy adds, and refuses others.
-func Parse(head []byte) (ask Ask, ok bool) {
-	line, _, _ := bytes.Cut(head, []byte("\r\n"))
-	path, ok := bytes.CutSuffix(line, []byte(" HTTP/1.1"))
-	if !ok {
-		return Ask{}, false
-	}
-	post := false
-	if path, ok = bytes.CutPrefix(path, []byte("GET /")); !ok {
-		if path, post = bytes.CutPrefix(path, []byte("POST /")); !post {
-			return Ask{}, false
-		}
-	}
-	if ask.Size, ok = number(path); !ok {
-		return Ask{}, false
-	}
-	if length, found := Field(head, "Content-Length"); found || post {
-		ask.Body, ok = number(length)
-	}
-	return ask, ok
-}
-
-// number reads digits and nothing else, up to MaxBody.
-func number(text []byte) (n int, ok bool) {
-	for _, c := range text {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		if n = n*10 + int(c-'0'); n > MaxBody {
-			return 0, false
-		}
-	}
-	return n, len(text) > 0
 }
 
 // Field returns the value of the first field of that name in a head of either
@@ -92,57 +65,51 @@ func Field(head []byte, name string) (value []byte, found bool) {
 	return nil, false
 }
 
+// ChunkSize is how much of a body a chunk has.
+const ChunkSize = 4 << 10
+
+// Reply is what an answer is made of.
+type Reply struct {
+	Status int // 0 = 200
+	Size   int
+	// Chunked leaves out the Content-Length; Close announces the end of the connection.
+	Chunked, Close bool
+}
+
 // Answer returns a complete answer, head and body, with a body of size bytes.
-func Answer(size int) []byte {
-	head := "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Length: " + strconv.Itoa(size) + HeadEnd
-	answer := make([]byte, len(head)+size)
+func Answer(size int) []byte { return Reply{Size: size}.Bytes() }
+
+// Bytes returns the complete answer.
+func (r Reply) Bytes() []byte {
+	if r.Status == 0 {
+		r.Status = http.StatusOK
+	}
+	head := "HTTP/1.1 " + strconv.Itoa(r.Status) + " " + http.StatusText(r.Status) + "\r\nServer: bench\r\n"
+	if r.Close {
+		head += "Connection: close\r\n"
+	}
+	if r.Chunked {
+		return appendChunks([]byte(head+"Transfer-Encoding: chunked"+HeadEnd), r.Size)
+	}
+	head += "Content-Length: " + strconv.Itoa(r.Size) + HeadEnd
+	answer := make([]byte, len(head)+r.Size)
 	copy(answer, head)
-	fill(answer[len(head):])
+	Fill(answer[len(head):])
 	return answer
 }
 
-// word is the pattern's i-th group of eight bytes: a multiplicative hash of its
-// index, so that no two neighbours and no two distant groups look alike.
-func word(i uint64) uint64 { return (i + 1) * 0x9e3779b97f4a7c15 }
-
-// fill writes the pattern from offset 0 on.
-func fill(b []byte) {
-	var group [8]byte
-	for i := 0; i < len(b); i += len(group) {
-		binary.LittleEndian.PutUint64(group[:], word(uint64(i/len(group))))
-		copy(b[i:], group[:])
+// appendChunks appends a body of the pattern in chunks and the last of them (RFC
+// 9112 section 7.1).
+func appendChunks(b []byte, size int) []byte {
+	body := make([]byte, size)
+	Fill(body)
+	for len(body) > 0 {
+		n := min(len(body), ChunkSize)
+		b = strconv.AppendInt(b, int64(n), 16)
+		b = append(b, "\r\n"...)
+		b = append(b, body[:n]...)
+		b = append(b, "\r\n"...)
+		body = body[n:]
 	}
-}
-
-// Match reports whether piece is what the pattern has at offset. It compares the
-// first complete groups and the last one, at most nine: a sample that costs the
-// same for any length, and all of a small answer.
-func Match(piece []byte, offset int64) bool {
-	const group, groups = 8, 8
-	skip := int((group - offset%group) % group)
-	if len(piece) < skip+group {
-		return matchBytes(piece, offset)
-	}
-	whole := (len(piece) - skip) / group
-	first := uint64(offset+int64(skip)) / group
-	for i := range min(whole, groups) {
-		if binary.LittleEndian.Uint64(piece[skip+i*group:]) != word(first+uint64(i)) {
-			return false
-		}
-	}
-	last := whole - 1
-	return binary.LittleEndian.Uint64(piece[skip+last*group:]) == word(first+uint64(last)) &&
-		matchBytes(piece[:skip], offset) &&
-		matchBytes(piece[skip+whole*group:], offset+int64(skip+whole*group))
-}
-
-// matchBytes compares single bytes: the ragged ends, each shorter than a group.
-func matchBytes(piece []byte, offset int64) bool {
-	for i, b := range piece {
-		at := uint64(offset) + uint64(i)
-		if b != byte(word(at/8)>>(8*(at%8))) {
-			return false
-		}
-	}
-	return true
+	return append(b, "0\r\n\r\n"...)
 }

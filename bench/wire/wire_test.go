@@ -1,7 +1,10 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
+	"io"
+	"net/http"
 	"testing"
 )
 
@@ -74,14 +77,46 @@ func TestMatchRefusesShiftsAndDamage(t *testing.T) {
 	}
 }
 
+func TestMatchStream(t *testing.T) {
+	period := make([]byte, Period)
+	Fill(period)
+	stream := bytes.Repeat(period, 3)
+	for _, piece := range [][2]int{{0, 10}, {Period - 5, Period + 5}, {7, 3 * Period}, {Period, Period}} {
+		if !MatchStream(stream[piece[0]:piece[1]], int64(piece[0])) {
+			t.Errorf("piece %v refused", piece)
+		}
+	}
+	if stream[Period] ^= 1; MatchStream(stream[5:], 5) {
+		t.Error("damage at the beginning of a repetition unseen")
+	}
+}
+
+func TestReplies(t *testing.T) {
+	for _, r := range []Reply{{Size: 10_000}, {Size: 10_000, Chunked: true}, {Status: 503, Close: true}, {Size: 1, Status: 404, Chunked: true, Close: true}} {
+		got, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(r.Bytes())), nil)
+		if err != nil {
+			t.Fatalf("%+v: %v", r, err)
+		}
+		body, err := io.ReadAll(got.Body)
+		if err != nil || len(body) != r.Size || !Match(body, 0) {
+			t.Errorf("%+v: %d bytes, %v", r, len(body), err)
+		}
+		if got.StatusCode != max(r.Status, 200) || got.Close != r.Close || (got.ContentLength < 0) != r.Chunked {
+			t.Errorf("%+v: %+v", r, got)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(Request(60))
 	f.Add(Post(10, 60))
 	f.Add([]byte("GET /0060 HTTP/1.1\r\n\r\n"))
 	f.Add([]byte("GET /\x00 HTTP/1.1"))
+	f.Add(UpgradeTo(Host, "/ws"))
+	f.Add(Get(Host, "/60?delay=5ms&status=404&chunked=1&slow=9"))
 	f.Fuzz(func(t *testing.T, head []byte) {
 		ask, ok := Parse(head)
-		if ok && (ask.Size < 0 || ask.Size > MaxBody || ask.Body < 0 || ask.Body > MaxBody) {
+		if ok && (min(ask.Size, ask.Body, ask.Status, ask.Slow, int(ask.Delay)) < 0 || ask.Size > MaxBody || ask.Body > MaxBody || ask.Delay > maxDelay) {
 			t.Fatalf("%+v out of range from %q", ask, head)
 		}
 	})

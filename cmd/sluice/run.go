@@ -37,42 +37,64 @@ func serve(cfg *configs.Config, file string, started func()) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
-	e, err := build(cfg, log, signals)
+	e, err := launch(cfg, file, log, signals)
+	if errors.Is(err, errStopped) {
+		log.Info(err.Error())
+		return nil
+	}
 	if err != nil {
-		return err
-	}
-	e.Version = version
-	if file != "" {
-		if err := e.Attend(file); err != nil {
-			e.Stop()
-			return err
-		}
-	}
-	if err = e.Start(); err != nil {
 		return err
 	}
 	log.Info("listening", "addresses", strings.Join(e.Addresses(), " "), "version", version, "pid", os.Getpid())
 	if started != nil {
 		started()
 	}
+	slim()
 	return wait(e, cfg, signals, log)
 }
 
-// build makes the engine. It may take seconds where a name server is silent; a signal does not wait for that.
-func build(cfg *configs.Config, log *slog.Logger, signals <-chan os.Signal) (e *engine.Engine, err error) {
-	made := make(chan struct{})
+// launch makes the engine and has it listen.
+func launch(cfg *configs.Config, file string, log *slog.Logger, signals <-chan os.Signal) (*engine.Engine, error) {
+	e, err := unless(signals, func() (*engine.Engine, error) { return engine.New(cfg, log) })
+	if err != nil {
+		return nil, err
+	}
+	e.Version = version
+	if file != "" {
+		if err := e.Attend(file); err != nil {
+			e.Stop()
+			return nil, err
+		}
+	}
+	if _, err = unless(signals, func() (struct{}, error) { return struct{}{}, e.Start() }); err != nil {
+		e.Abandon()
+	}
+	return e, err
+}
+
+// errStopped says that a signal has come before everything listened.
+var errStopped = errors.New("stopped by a signal before it listened")
+
+// unless does what may take seconds where a name server is silent; a signal does not wait for that.
+func unless[T any](signals <-chan os.Signal, do func() (T, error)) (T, error) {
+	type outcome struct {
+		made T
+		err  error
+	}
+	over := make(chan outcome, 1)
 	go func() {
-		defer close(made)
-		e, err = engine.New(cfg, log)
+		made, err := do()
+		over <- outcome{made, err}
 	}()
 	for {
 		select {
-		case <-made:
-			return e, err
+		case o := <-over:
+			return o.made, o.err
 		case s := <-signals:
 			switch s {
 			case syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT:
-				return nil, errors.New("stopped by a signal before it listened")
+				var none T
+				return none, errStopped
 			}
 		}
 	}

@@ -211,7 +211,7 @@ func (c *Collector) drop() {
 	for _, b := range c.queue {
 		b.Release()
 	}
-	c.queue, c.next, c.size, c.fill, c.pending, c.asked = nil, 0, 0, 0, nil, false
+	c.queue, c.next, c.size, c.fill, c.pending, c.asked, c.retain = nil, 0, 0, 0, nil, false, false
 }
 
 // Panicked implements loop.Victim: the keeper has to end what the stream belongs to.

@@ -19,6 +19,8 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+
+	"sluice/engine/stat"
 )
 
 // Endpoint is where to connect: a unix socket if Path is set, else Addr.
@@ -58,6 +60,8 @@ type Backend struct {
 	// MaxConnections bounds InUse over all loops; 0 is unlimited.
 	MaxConnections int32
 
+	gone atomic.Bool // not in its upstream's set any more, though another with its address may be
+
 	// Label is the name that a client may know the server by; "" where the upstream signs none.
 	Label string
 
@@ -75,9 +79,10 @@ type live struct {
 	flags    atomic.Uint32 // causes and ramp, below; 0 is up and at full share
 	picks    atomic.Uint64
 	failures atomic.Uint64
-	latency  latency
+	latency  stat.Latency
 	inARow   atomic.Int32 // failures since the last success
-	_        [28]byte
+	open     atomic.Int32 // connections there are, in use or idle; of servers with a limit
+	_        [24]byte
 }
 
 // The low half of live.flags has a bit for each cause that keeps a server from
@@ -148,11 +153,16 @@ func (b *Backend) Acquire() bool {
 // Release gives back one connection. It panics if none is in use: a double
 // release would let the limit be exceeded unnoticed.
 func (b *Backend) Release() {
+	b.exit()
+	if u := b.upstream; u != nil && u.Door != nil {
+		u.Door.Leave()
+	}
+}
+
+// exit gives back the place at the server only, and keeps the one at its upstream's door.
+func (b *Backend) exit() {
 	if b.state().inUse.Add(-1) < 0 {
 		panic("lease: Release of a backend that is not in use: " + b.Name)
-	}
-	if u := b.upstream; u != nil && u.Door != nil {
-		u.Door.leave()
 	}
 }
 

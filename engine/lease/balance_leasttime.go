@@ -85,7 +85,7 @@ func (l *leastTime) look(among []*member, q *Query) []*member {
 // expected is how long m's answer will take, in nanoseconds, were it to serve
 // its connections one after the other.
 func (l *leastTime) expected(m *member, guess int64) float64 {
-	average, fresh := m.live.latency.load()
+	average, fresh := m.live.latency.Load()
 	if !fresh {
 		average = max(average, guess)
 	}
@@ -98,7 +98,7 @@ func (l *leastTime) expected(m *member, guess int64) float64 {
 func fastest(among []*member) int64 {
 	measured, ever := int64(math.MaxInt64), int64(math.MaxInt64)
 	for _, m := range among {
-		average, fresh := m.live.latency.load()
+		average, fresh := m.live.latency.Load()
 		if fresh {
 			measured = min(measured, average)
 		} else if average > 0 {

@@ -20,9 +20,10 @@ import (
 type lot struct {
 	idle     pool.Idle[*parked]
 	timer    loop.Timer
-	dialer   *Dialer // set before kept says for the first time that there is something
+	dialer   *Dialer // set once, before kept says for the first time that there is something: other loops read it
 	upstream *Upstream
 	backend  *Backend
+	listed   bool         // among its dialer's lots
 	kept     atomic.Int32 // how many there are, for other loops; only where the server has a limit
 }
 
@@ -43,8 +44,8 @@ type parked struct {
 // Park keeps a connection to b for later, or closes it. Nothing of an earlier message may be on its way, and its place at
 // the server has been released.
 func (d *Dialer) Park(c *sock.Conn, b *Backend) {
-	if b.lots == nil || b.lots[0].upstream.MaxIdle == 0 || b.Removed() {
-		c.Close()
+	if b.lots == nil || b.lots[0].upstream.MaxIdle == 0 || b.gone.Load() {
+		d.hangUp(c, b)
 		return
 	}
 	at := &b.lots[d.net.Loop.Index()]
@@ -52,6 +53,9 @@ func (d *Dialer) Park(c *sock.Conn, b *Backend) {
 		at.dialer = d
 		at.idle.MaxIdle = at.upstream.MaxIdle
 		at.timer.Bind(at)
+	}
+	if !at.listed {
+		at.listed = true
 		d.lots = append(d.lots, at)
 	}
 	p := d.parked.Get()
@@ -98,11 +102,11 @@ func (d *Dialer) CloseIdle() {
 // Evict closes the idle connections to b, which is gone, and forgets it.
 func (d *Dialer) Evict(b *Backend) {
 	at := &b.lots[d.net.Loop.Index()]
-	if at.dialer == nil {
+	if !at.listed {
 		return
 	}
 	at.clear()
-	at.dialer = nil
+	at.listed = false
 	d.lots = slices.DeleteFunc(d.lots, func(one *lot) bool { return one == at })
 }
 
@@ -164,9 +168,18 @@ func (p *parked) touched() {
 
 // close closes a connection that is in no lot any more.
 func (p *parked) close() {
-	p.lot.dialer.net.Loop.Stats().Dec(stat.HTTPBackIdle)
-	p.conn.Close()
+	d, b := p.lot.dialer, p.lot.backend
+	d.net.Loop.Stats().Dec(stat.HTTPBackIdle)
+	d.hangUp(p.conn, b)
 	p.free()
+}
+
+// hangUp closes a connection to b that has no place there any more.
+func (d *Dialer) hangUp(c *sock.Conn, b *Backend) {
+	c.Close()
+	if b.capped() {
+		d.part(parting{closed: b})
+	}
 }
 
 func (p *parked) free() {

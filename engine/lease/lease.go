@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"sluice/engine/door"
 	"sluice/engine/loop"
 	"sluice/engine/record"
 	"sluice/engine/sock"
@@ -41,17 +42,20 @@ type Ask struct {
 	Avoid   *Tried        // servers not to take, because they have failed before; may be nil, and may change after Begin
 	Connect time.Duration // for each attempt
 	Pooled  bool          // a connection that was idle will do; Seek says so by itself
+	Again   bool          // it has had a place before: it does not queue behind those who have not
+	Inside  bool          // it holds a place at the upstream's door, which is the lease's from now on
 	Once    bool          // one server only: a failure is not made good by another
 	Taker   Taker
 }
 
 // Dialer makes leases on one loop, and keeps the connections that are idle.
 type Dialer struct {
-	net    *sock.Net
-	leases pool.FreeList[Lease]
-	parked pool.FreeList[parked]
-	lots   []*lot              // those that have ever held a connection
-	live   sock.Roster[*Lease] // searches under way
+	net      *sock.Net
+	leases   pool.FreeList[Lease]
+	parked   pool.FreeList[parked]
+	partings pool.FreeList[parting]
+	lots     []*lot              // those that have ever held a connection
+	live     sock.Roster[*Lease] // searches under way
 }
 
 // NewDialer returns the dialer of net's loop.
@@ -62,24 +66,26 @@ func (d *Dialer) Pending() int { return d.leases.Live() }
 
 // Lease is a search under way. It belongs to its dialer and is gone when the taker has been told, or after Cancel.
 type Lease struct {
-	dialer  *Dialer
-	ask     Ask
-	task    loop.Task
-	timer   loop.Timer
-	conn    *sock.Conn
-	backend *Backend
-	place   sock.Place[*Lease] // among the dialer's
-	waiter  *waiter            // in the upstream's queue
-	errand  *errand            // somebody else makes room
-	tried   Tried
-	before  int // how many of tried had failed before this search
-	addr    sock.Addr
-	why     record.Reason
-	cause   syscall.Errno
-	silent  int8 // attempts that timed out
-	idle    bool // the connection was idle before
-	waited  bool // it has waited for its turn
-	state   leaseState
+	dialer   *Dialer
+	ask      Ask
+	task     loop.Task
+	timer    loop.Timer
+	conn     *sock.Conn
+	backend  *Backend
+	place    sock.Place[*Lease] // among the dialer's
+	ticket   *door.Ticket       // in the upstream's queue
+	errand   *errand            // somebody else makes room
+	tried    Tried
+	before   int // how many of tried had failed before this search
+	addr     sock.Addr
+	why      record.Reason
+	cause    syscall.Errno
+	until    int64 // when it gives up waiting for a turn, once it has begun; all its waits together count
+	silent   int8  // attempts that timed out
+	idle     bool  // the connection was idle before
+	reserved bool  // the connection, or the one to be dialed, is counted among its server's
+	waited   bool  // it has waited for its turn
+	state    leaseState
 }
 
 // Seat implements sock.Placed.
@@ -172,8 +178,10 @@ func (l *Lease) pick() bool {
 	}
 	if l.backend = b; b == nil {
 		l.fail()
+		return false
 	}
-	return b != nil
+	l.ask.Inside = false // the place at the door is that of the server's now
+	return true
 }
 
 // reuse hands over an idle connection to the server, if there is one.
@@ -207,7 +215,7 @@ func (l *Lease) dial() syscall.Errno {
 // missed notes a failed attempt and gives the place back.
 func (l *Lease) missed(why record.Reason, cause syscall.Errno) {
 	l.why, l.cause = why, cause
-	if why.Side() == record.Back {
+	if why.Side() == record.Back && why != record.MarkedDown { // that has been judged already
 		l.ask.From.Failed(l.backend, why)
 	}
 	l.dialer.net.Loop.Stats().Inc(stat.ConnectFailures)
@@ -222,8 +230,8 @@ func (l *Lease) drop() {
 		l.conn = nil
 	}
 	if l.backend != nil {
-		l.backend.Release()
-		l.backend = nil
+		l.ask.Inside = l.dialer.moveOn(l.backend, l.reserved)
+		l.backend, l.reserved = nil, false
 	}
 	l.unqueue()
 }
@@ -237,7 +245,7 @@ func (l *Lease) Connected(c *sock.Conn) {
 // hand gives the taker its connection.
 func (l *Lease) hand(c *sock.Conn) {
 	b := l.backend
-	l.conn, l.backend = nil, nil
+	l.conn, l.backend, l.reserved = nil, nil, false
 	l.set(handing) // it is still the connection's owner: a panic of the taker must find its way
 	l.ask.Taker.Leased(c, b)
 	l.finish()
@@ -265,8 +273,12 @@ const maxTimeouts = 8
 
 // Expired ends an attempt that takes too long.
 func (l *Lease) Expired(*loop.Timer) {
-	if l.state == queued {
+	switch l.state {
+	case queued:
 		l.waitedInVain()
+		return
+	case clearing:
+		l.roomMade()
 		return
 	}
 	if l.silent++; l.silent < maxTimeouts {
@@ -282,7 +294,7 @@ func (l *Lease) Expired(*loop.Timer) {
 func (l *Lease) fail() {
 	taker, why, cause := l.ask.Taker, l.why, l.cause
 	if why == record.None {
-		why = l.ask.From.whyNobody()
+		why = l.ask.From.whyNobody(&l.tried)
 	}
 	l.finish()
 	taker.Unleased(why, cause)
@@ -291,6 +303,10 @@ func (l *Lease) fail() {
 // finish frees the lease, unless its task still waits in the ring, which frees it then.
 func (l *Lease) finish() {
 	l.set(over)
+	if l.ask.Inside {
+		l.ask.Inside = false
+		l.ask.From.Door.Leave()
+	}
 	l.dialer.live.Leave(l)
 	l.ask.Taker = nil
 	if !l.task.Queued() {

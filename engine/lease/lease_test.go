@@ -187,11 +187,15 @@ func (b *bench) seek(u *Upstream, connect time.Duration) (*taker, *Lease) {
 	return k, l
 }
 
+// give closes a connection and waits until its places are free, which they are when it is gone.
 func (b *bench) give(o outcome) {
+	gone := make(chan struct{})
 	b.call(func() {
 		o.conn.Close()
-		o.from.Release()
+		b.dialer.LetGo(o.from)
+		b.dialer.part(parting{then: func() { close(gone) }})
 	})
+	<-gone
 }
 
 func TestFailoverInOrder(t *testing.T) {

@@ -3,50 +3,60 @@ package lease
 // A lease that finds everything at its limit: it waits for its turn, or for another loop to close an idle connection.
 
 import (
+	"time"
+
+	"sluice/engine/door"
 	"sluice/engine/record"
 )
 
 // queue joins the upstream's queue, if there is one with room. It is false if the lease does not wait; otherwise it
 // waits, or has found a place after all.
 func (l *Lease) queue() bool {
-	door := l.ask.From.Door
-	if door == nil {
+	d, on := l.ask.From.Door, l.dialer.net.Loop
+	if d == nil {
 		return false
 	}
-	w := door.join(l)
-	if w == nil {
+	t := d.Join(door.Candidate{Who: l, Loop: on, Again: l.ask.Again, Picky: l.tried.Len() > 0})
+	if t == nil {
 		return false
 	}
-	l.waiter, l.waited = w, true
-	if door.isFirst(w) && l.tryTurn() {
+	l.ticket, l.waited = t, true
+	if d.MayLook(t) && l.tryTurn(false) {
 		return l.backend != nil
 	}
 	l.set(queued)
-	on := l.dialer.net.Loop
-	on.Start(&l.timer, on.Now()+int64(door.Patience))
+	if l.until == 0 {
+		l.until = on.Now() + int64(d.Patience)
+	}
+	on.Start(&l.timer, l.until)
+	d.Nudge()
 	return true
 }
 
 // tryTurn looks for a place although others may wait. It is true when the wait is over: with a place, or without one
-// because there is no server any more.
-func (l *Lease) tryTurn() bool {
+// because there is no server any more. With turned it uses the turn that it was given; else it looks by itself.
+func (l *Lease) tryTurn(turned bool) bool {
 	b, full := l.ask.From.take(&l.ask, l.dialer.net.Loop.Index(), &l.tried, true)
 	if b == nil && full {
 		return false
 	}
-	l.ask.From.Door.admitted(l.waiter)
-	l.waiter, l.backend = nil, b
+	if d := l.ask.From.Door; b != nil {
+		d.Admitted(l.ticket, turned)
+	} else {
+		d.Quit(l.ticket)
+	}
+	l.ticket, l.backend = nil, b
+	l.ask.Inside = l.ask.Inside && b == nil
 	return true
 }
 
-// turn is called on the lease's loop when the door gives it a turn.
-func (l *Lease) turn() {
-	door, w := l.ask.From.Door, l.waiter
-	if !l.tryTurn() {
-		door.rejoin(w)
-		if !door.isFirst(w) || !l.tryTurn() { // what was free a moment ago may have been seen by nobody else
+// Turn implements door.Waiter.
+func (l *Lease) Turn() {
+	d, t := l.ask.From.Door, l.ticket
+	if !l.tryTurn(true) {
+		if first := d.Rejoin(t); !first || !l.tryTurn(false) { // what was free a moment ago may have been seen by nobody else
 			if l.tried.Len() > 0 {
-				door.wake(w) // it may be no use to this one only, who has been there
+				d.PassOn(t) // it may be no use to this one only, who has been there
 			}
 			return
 		}
@@ -62,9 +72,9 @@ func (l *Lease) turn() {
 
 // unqueue gives up waiting.
 func (l *Lease) unqueue() {
-	if l.waiter != nil {
-		l.ask.From.Door.quit(l.waiter)
-		l.waiter = nil
+	if l.ticket != nil {
+		l.ask.From.Door.Quit(l.ticket)
+		l.ticket = nil
 	}
 	if l.errand != nil {
 		l.errand.lease, l.errand = nil, nil
@@ -73,7 +83,7 @@ func (l *Lease) unqueue() {
 
 // waitedInVain ends a lease whose turn has not come in time.
 func (l *Lease) waitedInVain() {
-	l.ask.From.Door.timeouts.Add(1)
+	l.ask.From.Door.TimedOut()
 	l.unqueue()
 	l.set(picking)
 	l.why, l.cause = record.QueueTimeout, 0
@@ -89,62 +99,85 @@ func (l *Lease) Waiting() bool { return l.state == queued }
 // errand is a request to another loop. It outlives a lease that gives up.
 type errand struct{ lease *Lease }
 
-// makeRoom sees to it that a new connection does not exceed its server's limit together with those that are idle: one of
-// these is closed first. It is true when another loop has to do that.
-func (l *Lease) makeRoom() bool {
+// makeRoom sees to it that there are never more connections to a server than its limit, those that are idle included: one
+// of these is closed first. It is true when that takes a while.
+func (l *Lease) makeRoom() (later bool) {
 	b := l.backend
-	if b.MaxConnections == 0 || b.lots == nil {
+	if !b.capped() || b.reserve() {
+		l.reserved = b.capped()
 		return false
 	}
-	at := b.crowded(l.dialer.net.Loop.Index())
-	if at == nil {
-		return false
-	}
-	if at.dialer == l.dialer {
-		at.evict()
-		return false
-	}
-	e := &errand{lease: l}
-	home := l.dialer.net.Loop
-	done := func() {
-		if e.lease != nil {
-			e.lease.roomMade()
-		}
-	}
-	if !at.dialer.net.Loop.Post(func() {
-		at.evict()
-		home.Post(done)
-	}) {
-		return false
-	}
-	l.errand = e
 	l.set(clearing)
+	home := l.dialer.net.Loop
+	e := &errand{lease: l}
+	l.errand = e
+	at := b.idle(home.Index())
+	if at == nil || !at.dialer.net.Loop.Post(func() { at.evict(); at.dialer.part(parting{then: func() { home.Post(e.run) }}) }) {
+		home.Start(&l.timer, home.Now()+int64(closingTime)) // one is being closed
+	}
 	return true
 }
 
-// roomMade goes on to dial.
-func (l *Lease) roomMade() {
-	l.errand = nil
-	l.set(picking)
-	if !l.connect() {
-		l.next()
+// closingTime is how long a lease waits for a connection that is being closed already.
+const closingTime = 5 * time.Millisecond
+
+// run is the letter that comes back from an errand.
+func (e *errand) run() {
+	if e.lease != nil {
+		e.lease.roomMade()
 	}
 }
 
-// crowded returns a lot whose oldest connection has to go before there is another, its own loop's first; nil if there is
-// room. The caller has taken its place already.
-func (b *Backend) crowded(loop int) *lot {
-	total := int(b.InUse())
-	var at *lot
-	for i := range b.lots {
-		n := int(b.lots[i].kept.Load())
-		total += n
-		if n > 0 && (at == nil || i == loop) {
-			at = &b.lots[i]
+// roomMade goes on to dial, unless the server has been found unfit meanwhile.
+func (l *Lease) roomMade() {
+	l.errand.lease, l.errand = nil, nil
+	l.set(picking)
+	if l.ask.From.Set().Admits(l.backend) {
+		if !l.makeRoom() && !l.connect() {
+			l.next()
+		}
+		return
+	}
+	l.drop()
+	if l.ask.Once {
+		l.fail()
+		return
+	}
+	l.next()
+}
+
+// capped reports whether the number of connections to b is limited.
+func (b *Backend) capped() bool {
+	return b.MaxConnections > 0 && b.upstream != nil && b.upstream.Door != nil
+}
+
+// reserve counts one more connection to b, if there may be one.
+func (b *Backend) reserve() bool {
+	open := &b.state().open
+	for {
+		n := open.Load()
+		if n >= b.MaxConnections {
+			return false
+		}
+		if open.CompareAndSwap(n, n+1) {
+			return true
 		}
 	}
-	if total <= int(b.MaxConnections) {
-		return nil
+}
+
+// hungUp counts one connection less.
+func (b *Backend) hungUp() {
+	if b.capped() {
+		b.state().open.Add(-1)
+	}
+}
+
+// idle returns a lot with idle connections to b, the loop's own first; nil if there is none.
+func (b *Backend) idle(loop int) (at *lot) {
+	for i := range b.lots {
+		if b.lots[i].kept.Load() > 0 && (at == nil || i == loop) {
+			at = &b.lots[i]
+		}
 	}
 	return at
 }
@@ -152,7 +185,7 @@ func (b *Backend) crowded(loop int) *lot {
 // Forsake ends the searches that wait for a connection to b to be made: b is down. They go on to another server.
 func (d *Dialer) Forsake(b *Backend) {
 	d.live.Each(func(l *Lease) {
-		if l.backend == b && l.state == dialing {
+		if l.backend.Is(b) && l.state == dialing {
 			l.again(record.MarkedDown, 0)
 		}
 	})

@@ -11,6 +11,8 @@ func TestLeaseStateTableIsExhaustive(t *testing.T) {
 	allowed := map[[2]leaseState]bool{
 		{idle, picking}: true, {picking, dialing}: true, {picking, over}: true, {dialing, picking}: true, {dialing, over}: true,
 		{dialing, handing}: true, {picking, handing}: true, {handing, over}: true,
+		{picking, queued}: true, {queued, picking}: true, {queued, over}: true,
+		{picking, clearing}: true, {clearing, picking}: true, {clearing, over}: true,
 	}
 	for from := range leaseStates {
 		for to := range leaseStates {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/engine/door"
 	"sluice/engine/record"
 )
 
@@ -28,7 +29,7 @@ type Upstream struct {
 	KeyName string        // of the header or cookie that keys come from
 	MaxIdle int           // idle connections per server and loop; 0 keeps none
 	Idle    time.Duration // how long one is kept
-	Door    *Admission    // nil where nothing is limited
+	Door    *door.Door    // nil where nothing is limited
 	// Suspect is told of every failure of a server, the one that makes inARow since it last served; nil if nobody wants
 	// to know. It is called on any loop and must not block.
 	Suspect func(b *Backend, why record.Reason, inARow int)
@@ -38,6 +39,7 @@ type Upstream struct {
 	seed    uint64
 	now     atomic.Pointer[generation]
 	retired []*Backend // no longer listed, perhaps still in use; of whoever calls Replace
+	before  *Upstream  // of the configuration before, until all servers are known; likewise
 
 	// Sign makes a server's label from its address; nil where nobody asks for servers by label.
 	Sign func(address string) string
@@ -62,13 +64,12 @@ func (u *Upstream) Policy() Policy { return u.options.Policy }
 // Timed reports whether servers are chosen by how long they take, which has to be observed then.
 func (u *Upstream) Timed() bool { return u.options.Policy == LeastTime }
 
-// Load is how many connections are in use now, and how often servers were picked since they are known.
-func (u *Upstream) Load() (live int, picks uint64) {
+// InUse is how many connections are in use now.
+func (u *Upstream) InUse() (n int) {
 	for _, b := range u.Set().Backends() {
-		live += int(b.InUse())
-		picks += b.Picks()
+		n += int(b.InUse())
 	}
-	return live, picks
+	return n
 }
 
 // Failed says that b did not do what it should: no connection, none of an answer, or one that says it cannot.
@@ -79,17 +80,18 @@ func (u *Upstream) Failed(b *Backend, why record.Reason) {
 }
 
 // take takes a place at a server, and at the door. Without one, full tells whether there would be a server, were it not
-// at its limit. Who has a turn passes those who wait.
+// at its limit. Who has a turn passes those who wait; who has been everywhere need not join them.
 func (u *Upstream) take(ask *Ask, loop int, tried *Tried, turn bool) (b *Backend, full bool) {
-	if u.Door != nil && (!turn && u.Door.Waiting() > 0 || !u.Door.enter()) {
-		return nil, true
+	enter := u.Door != nil && !ask.Inside
+	if enter && (!turn && !ask.Again && u.Door.Waiting() > 0 || !u.Door.Enter()) {
+		return nil, u.Set().Full(tried)
 	}
 	g := u.now.Load()
 	if b = g.choose(ask, loop, tried); b != nil {
 		return b, false
 	}
-	if u.Door != nil {
-		u.Door.undo(turn)
+	if enter {
+		u.Door.Undo(turn)
 	}
 	return nil, g.set.Full(tried)
 }
@@ -97,7 +99,7 @@ func (u *Upstream) take(ask *Ask, loop int, tried *Tried, turn bool) (b *Backend
 // choose takes a place at a server. One that another loop takes in between costs a second look; the server is full then,
 // and is not picked again.
 func (g *generation) choose(ask *Ask, loop int, tried *Tried) *Backend {
-	if b := ask.Prefer; b != nil && b.Usable() && !tried.Has(b) && b.Acquire() {
+	if b := ask.Prefer; b != nil && b.Usable() && !tried.Full() && !tried.Has(b) && b.Acquire() {
 		return b
 	}
 	for {
@@ -140,29 +142,34 @@ func (u *Upstream) Replace(specs []Spec) (added, removed []*Backend) {
 		}
 		members = append(members, Member{Backend: b, Weight: s.Weight, Backup: s.Backup})
 	}
-	next := &generation{set: NewSet(u.options, members)}
-	next.set.Judge()
-	for i := range u.loops {
-		next.cursors = append(next.cursors, next.set.NewCursor(i, u.seed))
-	}
-	if u.Sign != nil {
-		next.labels = make(map[string]*Backend, len(members))
-		for _, m := range members {
-			next.labels[m.Backend.Label] = m.Backend
-		}
-	}
-	u.now.Store(next)
+	u.now.Store(u.generation(members))
 	for _, b := range before {
 		if slices.ContainsFunc(members, func(m Member) bool { return m.Backend == b }) {
 			continue
 		}
 		removed = append(removed, b)
+		b.gone.Store(true)
 		if !listed[b.Addr] { // else another one has taken over what happens to it
 			b.SetRemoved(true)
 		}
 	}
 	u.retired = slices.DeleteFunc(append(u.retired, removed...), func(b *Backend) bool { return b.InUse() == 0 || !b.Removed() })
 	return added, removed
+}
+
+// generation makes the set of members, and what loops need with it.
+func (u *Upstream) generation(members []Member) *generation {
+	g := &generation{set: NewSet(u.options, members)}
+	for i := range u.loops {
+		g.cursors = append(g.cursors, g.set.NewCursor(i, u.seed))
+	}
+	if u.Sign != nil {
+		g.labels = make(map[string]*Backend, len(members))
+		for _, m := range members {
+			g.labels[m.Backend.Label] = m.Backend
+		}
+	}
+	return g
 }
 
 // backend finds the server of a spec among those there are, or makes it. A changed limit makes another one that shares
@@ -176,22 +183,52 @@ func (u *Upstream) backend(s Spec, before []*Backend) (b *Backend, known bool) {
 	} else if at = slices.IndexFunc(u.retired, same); at >= 0 {
 		old = u.retired[at]
 		old.SetRemoved(false) // it comes back before it has finished
+	} else if one := u.predecessor(same); one != nil {
+		b = u.newBackend(s)
+		b.Inherit(one)
+		return b, false
 	}
 	if old != nil && int(old.MaxConnections) == s.MaxConnections && old.Name == s.Name {
+		old.gone.Store(false)
 		return old, slices.Contains(before, old)
 	}
-	b = &Backend{Name: s.Name, Addr: s.Addr, MaxConnections: int32(s.MaxConnections), upstream: u}
-	if u.Sign != nil {
-		b.Label = u.Sign(s.Addr.String())
-	}
+	b = u.newBackend(s)
 	if old != nil {
 		b.Inherit(old)
+	}
+	return b, false
+}
+
+// Leaving are the servers that are not listed any more and still in use. It is for whoever calls Replace.
+func (u *Upstream) Leaving() []*Backend {
+	return slices.DeleteFunc(slices.Clone(u.retired), func(b *Backend) bool { return b.InUse() == 0 || !b.Removed() })
+}
+
+// predecessor finds a server of the configuration before.
+func (u *Upstream) predecessor(same func(*Backend) bool) *Backend {
+	if u.before == nil {
+		return nil
+	}
+	all := u.before.Set().Backends()
+	if at := slices.IndexFunc(all, same); at >= 0 {
+		return all[at]
+	}
+	return nil
+}
+
+// Settled says that all servers are known by now: the configuration before is not looked at any more.
+func (u *Upstream) Settled() { u.before = nil }
+
+func (u *Upstream) newBackend(s Spec) *Backend {
+	b := &Backend{Name: s.Name, Addr: s.Addr, MaxConnections: int32(s.MaxConnections), upstream: u}
+	if u.Sign != nil {
+		b.Label = u.Sign(s.Addr.String())
 	}
 	b.lots = make([]lot, u.loops)
 	for i := range b.lots {
 		b.lots[i].upstream, b.lots[i].backend = u, b
 	}
-	return b, false
+	return b
 }
 
 // Resolver finds the addresses of a name; *net.Resolver is one.
@@ -208,6 +245,9 @@ type Deps struct {
 	Seed     uint64 // differs between runs, so that instances do not walk in step
 	// Sign makes labels, as Upstream.Sign; nil for an upstream without.
 	Sign func(address string) string
+	// Before is the upstream of the same name in the configuration before: servers of the same address share what happens
+	// to them. It may be nil.
+	Before *Upstream
 }
 
 // resolveTimeout bounds the look-up of one name at start.
@@ -217,10 +257,8 @@ const resolveTimeout = 5 * time.Second
 // many servers of the same weight. Servers that have to be discovered are not among them yet: specs are those that are
 // known already, to be completed and given to Replace again.
 func Compile(from *configs.Upstream, deps Deps) (u *Upstream, specs []Spec, issues configs.Issues) {
-	discovers := false
 	for i := range from.Servers {
 		if from.Servers[i].Discover != "" {
-			discovers = true
 			continue
 		}
 		made, issue := compileServer(&from.Servers[i], deps)
@@ -241,21 +279,23 @@ func Compile(from *configs.Upstream, deps Deps) (u *Upstream, specs []Spec, issu
 		Proxy: proxyVersions[from.ProxyProtocol], Key: keySources[from.HashOn], KeyName: from.HashName,
 		MaxIdle: (from.Pool.MaxIdle + deps.Loops - 1) / deps.Loops, Idle: from.Pool.IdleTimeout,
 		options: SetOptions{Policy: policy, Bound: from.HashBound, Panic: from.Eject.Panic},
-		loops:   deps.Loops, seed: deps.Seed, Sign: deps.Sign,
+		loops:   deps.Loops, seed: deps.Seed, Sign: deps.Sign, before: deps.Before,
 	}
 	if u.Proxy != 0 {
 		u.MaxIdle = 0 // the header speaks for one client
 	}
-	if limited(from, specs) || discovers && from.Queue.Size > 0 {
-		u.Door = NewAdmission(from.MaxConnections, from.Queue.Size, from.Queue.Timeout)
+	if limited(from) {
+		u.Door = door.New(from.MaxConnections, from.Queue.Size, from.Queue.Timeout)
 	}
 	u.Replace(specs)
 	return u, specs, nil
 }
 
-// limited reports whether anything about the upstream can be full.
-func limited(from *configs.Upstream, specs []Spec) bool {
-	return from.MaxConnections > 0 || slices.ContainsFunc(specs, func(s Spec) bool { return s.MaxConnections > 0 })
+// limited reports whether anything about the upstream can be full. The lines of a file may say so at any time.
+func limited(from *configs.Upstream) bool {
+	return from.MaxConnections > 0 || slices.ContainsFunc(from.Servers, func(s configs.Server) bool {
+		return s.MaxConnections > 0 || s.Discover == "file"
+	})
 }
 
 // KeySource is what a policy that goes by a key takes it from.

@@ -41,13 +41,13 @@ func appendExchangeNumbers(dst []byte, x *record.Exchange) []byte {
 	dst = appendCount(dst, "bytes_up", x.BytesUp)
 	dst = appendCount(dst, "bytes_down", x.BytesDown)
 	dst = appendMillis(dst, "head_ms", uint64(x.Head))
-	if x.Queue > 0 {
-		dst = appendMillis(dst, "queue_ms", uint64(x.Queue))
-	}
 	dst = appendMillis(dst, "connect_ms", uint64(x.Connect))
 	dst = appendMillis(dst, "first_byte_ms", uint64(x.FirstByte))
 	dst = appendMillis(dst, "answer_ms", uint64(x.Answer))
 	dst = appendMillis(dst, "total_ms", micros(x.Total))
 	dst = appendBool(dst, "spliced", x.Spliced)
+	if x.Queue > 0 {
+		dst = appendMillis(dst, "queue_ms", uint64(x.Queue))
+	}
 	return append(dst, "}\n"...)
 }

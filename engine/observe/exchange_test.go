@@ -22,7 +22,7 @@ func sampleExchange() *record.Exchange {
 		Method: []byte("POST"), Host: []byte("api.example.com"), Target: []byte("/v1/orders?limit=20"), Version: 11,
 		Start: time.Date(2026, 3, 1, 12, 0, 0, 250_000_000, time.UTC).UnixNano(),
 		Total: 31*time.Millisecond + 700*time.Microsecond + 999,
-		Head:  85, Connect: 412, FirstByte: 20_007, Answer: 11_190,
+		Head:  85, Queue: 4_120, Connect: 412, FirstByte: 20_007, Answer: 11_190,
 		BytesUp: 1834, BytesDown: 65_536,
 		Errno: syscall.EPROTO, Status: 200, UpstreamStatus: 200, Requests: 3, Attempts: 2, Spliced: true,
 		Reason: record.AnswerBad,
@@ -33,7 +33,7 @@ func sampleExchange() *record.Exchange {
 func usualExchange() *record.Exchange {
 	x := sampleExchange()
 	x.Peer, x.Detail, x.Errno = netip.AddrPort{}, "", 0
-	x.Method, x.Connect, x.BytesUp, x.Reason = []byte("GET"), 0, 0, record.Done
+	x.Method, x.Queue, x.Connect, x.BytesUp, x.Reason = []byte("GET"), 0, 0, 0, record.Done
 	x.Attempts, x.Reused, x.Spliced = 1, true, false
 	return x
 }
@@ -44,7 +44,7 @@ func TestExchangeLine(t *testing.T) {
 		`"target":"/v1/orders?limit=20","version":"HTTP/1.1","client":"203.0.113.7:51334","peer":"10.0.0.4:40112",` +
 		`"listener":"web","route":"api","upstream":"app","server":"10.0.1.2:8080","attempts":2,"reused":false,"request":3,` +
 		`"bytes_up":1834,"bytes_down":65536,"head_ms":0.085,"connect_ms":0.412,"first_byte_ms":20.007,"answer_ms":11.190,` +
-		`"total_ms":31.700,"spliced":true}` + "\n"
+		`"total_ms":31.700,"spliced":true,"queue_ms":4.120}` + "\n"
 	if got := string(appendExchange(nil, new(clock), sampleExchange())); got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}

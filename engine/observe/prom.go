@@ -131,7 +131,7 @@ var upstreamFamilies = []family[Upstream]{
 	{"sluice_upstream_queue_size", stat.Gauge, "The places in that queue.", func(u *Upstream) float64 { return float64(u.QueueSize) }},
 	{"sluice_upstream_queue_timeouts_total", stat.Counter, "Who waited in the queue in vain.", func(u *Upstream) float64 { return float64(u.QueueTimeouts) }},
 	{"sluice_upstream_queue_full_total", stat.Counter, "Who found no place in the queue, or no queue.", func(u *Upstream) float64 { return float64(u.QueueFull) }},
-	{"sluice_upstream_retries_total", stat.Counter, "Tries after the first one.", func(u *Upstream) float64 { return float64(u.Retries) }},
+	{"sluice_upstream_retries_total", stat.Counter, "Tries after the first one that the budget has granted.", func(u *Upstream) float64 { return float64(u.Retries) }},
 	{"sluice_upstream_retries_refused_total", stat.Counter, "Tries that were not made because the retry budget was spent.", func(u *Upstream) float64 { return float64(u.RetriesRefused) }},
 	{"sluice_upstream_panic", stat.Gauge, "1 while so few servers are usable that down and ejected are ignored.", func(u *Upstream) float64 { return truth(u.Panic) }},
 	{"sluice_upstream_servers", stat.Gauge, "Servers of an upstream, in whatever state.", func(u *Upstream) float64 { return float64(len(u.Servers)) }},

@@ -57,6 +57,36 @@ func TestReasonSidesAgree(t *testing.T) {
 	}
 }
 
+// Only a lack of room passes by itself: a client that is told to come again after a fault would come for nothing.
+func TestReasonsThatPass(t *testing.T) {
+	passes := map[Reason]bool{UpstreamFull: true, QueueTimeout: true, Busy: true}
+	for r := range Reasons() {
+		if r.Passes() != passes[r] {
+			t.Errorf("%s: %v", r, r.Passes())
+		}
+		if r.Passes() && (r.Status() != 503 || r.Class() != ClassLimit || r.Side() != Self) {
+			t.Errorf("%s passes, but has status %d, class %s, side %s", r, r.Status(), r.Class(), r.Side())
+		}
+	}
+	if None.Passes() {
+		t.Error("nothing is wrong, and it passes")
+	}
+}
+
+// What ejection and checks say of a server blames it, and has a status where it may end an exchange.
+func TestReasonsOfServersThatFail(t *testing.T) {
+	for r, want := range map[Reason]struct {
+		token  string
+		status int
+	}{
+		MarkedDown: {"marked_down", 504}, AnswerUnfit: {"answer_unfit", 502}, AnswerTimeout: {"answer_timeout", 504},
+	} {
+		if r.String() != want.token || r.Status() != want.status || r.Side() != Back || r.Class() != ClassServer {
+			t.Errorf("%s: status %d, side %s, class %s", r, r.Status(), r.Side(), r.Class())
+		}
+	}
+}
+
 func TestReasonsStops(t *testing.T) {
 	for r := range Reasons() {
 		if r != None+1 {

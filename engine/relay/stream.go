@@ -149,7 +149,8 @@ func (t *tunnel) watch() {
 	now := t.relay.net.Loop.Now()
 	t.probe(now)
 	answered := t.down.Moved() > 0
-	if answered {
+	if answered && !t.heard {
+		t.heard = true
 		t.backend.Succeeded()
 	}
 	limit, why := t.relay.service.Timeouts.Tunnel, record.TunnelIdle

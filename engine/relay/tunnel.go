@@ -41,6 +41,7 @@ type tunnel struct {
 	clientEnd  bool // the client ended first
 	probed     bool // keepalive is on towards the server
 	gaveUp     bool // the last bytes came no further
+	heard      bool // the server has answered, and been given credit for it
 }
 
 // progress is how far bytes have come.
@@ -94,7 +95,7 @@ func (t *tunnel) end(why record.Reason, cause syscall.Errno) {
 	t.hangUp(t.back, orderly)
 	if t.backend != nil {
 		t.judge(why)
-		t.backend.Release()
+		r.dialer.LetGo(t.backend)
 	}
 	t.uncount()
 	t.gate.Release()
@@ -105,7 +106,8 @@ func (t *tunnel) end(why record.Reason, cause syscall.Errno) {
 // judge tells what the end says of the server: it has answered, or lost the connection before.
 func (t *tunnel) judge(why record.Reason) {
 	switch {
-	case t.down.Moved() > 0:
+	case t.heard:
+	case t.down.Moved() > 0, why == record.ClientEnd, why == record.ServerEnd: // there are servers that never speak
 		t.backend.Succeeded()
 	case why == record.ServerReset || why == record.ServerLost:
 		t.backend.Upstream().Failed(t.backend, why)

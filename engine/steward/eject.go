@@ -6,10 +6,12 @@ package steward
 import (
 	"fmt"
 	"time"
+
+	"sluice/engine/lease"
 )
 
 const (
-	// ejectMax bounds how long one ejection lasts, however often it was repeated.
+	// ejectMax bounds how long repetition makes an ejection.
 	ejectMax = 5 * time.Minute
 	// lastMin is how many servers are never ejected.
 	lastMin = 1
@@ -25,23 +27,30 @@ func (s *Steward) consider(sus suspect) {
 		s.monitor.Hurry(w.id())
 	}
 	rule := &s.config.Eject
-	if rule.Errors == 0 || sus.inARow < rule.Errors || !w.until.IsZero() || !s.mayEject(w) {
+	switch {
+	case rule.Errors == 0, sus.inARow < rule.Errors:
+		return
+	case w.backend.Down(), !w.until.IsZero():
+		return // it is out already: these are the last of those that were under way
+	case !s.mayEject(w):
 		return
 	}
 	now := time.Now()
-	w.streak = streak(w.streak, now.Sub(w.returned), rule.For) + 1
-	lasts := min(time.Duration(w.streak)*rule.For, ejectMax)
+	w.streak = streak(w.streak, now.Sub(w.returned), rule.For)
+	lasts := min(time.Duration(w.streak)*rule.For, max(ejectMax, rule.For))
 	w.until = now.Add(lasts)
 	w.ejections++
 	w.backend.SetEjected(true)
-	cause := fmt.Sprintf("%d failures in a row, the last: %s", sus.inARow, sus.why)
-	s.log.Warn("server is ejected", "server", w.spec.Name, "cause", cause, "for", lasts)
-	s.turned(w, cause, now)
+	w.causes[lease.Ejected] = fmt.Sprintf("%d failures in a row, the last: %s", sus.inARow, sus.why)
+	s.log.Warn("server is ejected", "server", w.spec.Name, "cause", w.causes[lease.Ejected], "for", lasts)
+	s.turned(w, now)
 }
 
-// streak is how many ejections count together with the next: each rule.For that went well takes one away.
+// streak is how many ejections count now, the present one included: each time as long as the first one that went well takes
+// one away. More than make the longest ejection would not make it longer, but keep a server that has recovered suspect.
 func streak(before int, well, each time.Duration) int {
-	return max(0, before-int(min(well/each, time.Duration(before))))
+	most := max(1, int((ejectMax+each-1)/each))
+	return min(before-int(min(well/each, time.Duration(before)))+1, most)
 }
 
 // mayEject reports whether one more server of w's kind may go: no more than max_percent of them, never the last.
@@ -69,7 +78,9 @@ func (s *Steward) pardon(w *ward, now time.Time) {
 	w.backend.SetEjected(false)
 	w.backend.Doubt(s.config.Eject.Errors - 1)
 	w.backend.Forget()
-	s.log.Info("server is used again after an ejection", "server", w.spec.Name)
+	if w.state() == lease.Up {
+		s.log.Info("server is used again after an ejection", "server", w.spec.Name)
+	}
 	s.ramp(w, now)
-	s.turned(w, w.cause, now)
+	s.turned(w, now)
 }

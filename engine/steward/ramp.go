@@ -44,6 +44,11 @@ func (s *Steward) tick(now time.Time) {
 
 // rampOn goes on with a slow start.
 func (s *Steward) rampOn(w *ward, now time.Time) {
+	if s.config.SlowStart == 0 { // it was begun by another configuration
+		w.ramped = time.Time{}
+		w.backend.SetRamp(rampFull)
+		return
+	}
 	share := rampFirst + int((rampFull-rampFirst)*now.Sub(w.ramped)/s.config.SlowStart)
 	if share >= rampFull {
 		share, w.ramped = rampFull, time.Time{}

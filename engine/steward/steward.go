@@ -45,6 +45,7 @@ type Steward struct {
 
 	resolvers []netip.AddrPort
 
+	checks   bool            // servers are checked
 	monitor  *health.Monitor // nil without checks
 	sources  []*source
 	calls    chan func()
@@ -56,7 +57,9 @@ type Steward struct {
 	// Of the goroutine alone.
 	fixed   []lease.Spec // what the configuration lists itself
 	wards   map[lease.Endpoint]*ward
-	order   []*ward // as in the set
+	absent  map[lease.Endpoint]*ward // of servers that are not listed now, and somebody has said something about
+	legacy  map[lease.Endpoint]*ward // of the configuration before, until all servers are known
+	order   []*ward                  // as in the set
 	alarm   *time.Timer
 	panics  bool
 	started bool
@@ -81,6 +84,9 @@ type Options struct {
 	Hooks     Hooks
 	Log       *slog.Logger
 	Resolvers []netip.AddrPort // asked for names of servers; none means those of the system
+	// Before is the steward of the same upstream in the configuration before, still at work; nil without one. What it
+	// knows about servers goes on.
+	Before *Steward
 }
 
 // New returns the steward of u, which has been compiled from config, with the servers that are known already. The error is
@@ -90,14 +96,17 @@ func New(config *configs.Upstream, u *lease.Upstream, known []lease.Spec, option
 		upstream: u, config: config, hooks: options.Hooks, log: options.Log.With("upstream", config.Name), fixed: known,
 		resolvers: options.Resolvers,
 		calls:     make(chan func()), suspects: make(chan suspect, suspectsMax),
-		quit: make(chan struct{}), done: make(chan struct{}), wards: make(map[lease.Endpoint]*ward),
+		quit: make(chan struct{}), done: make(chan struct{}), wards: make(map[lease.Endpoint]*ward), absent: make(map[lease.Endpoint]*ward),
 	}
 	for i := range config.Servers {
 		if c := &config.Servers[i]; c.Discover != "" {
 			s.sources = append(s.sources, &source{config: c})
 		}
 	}
-	if config.Check != nil {
+	if options.Before != nil {
+		s.legacy = options.Before.handOver()
+	}
+	if s.checks = config.Check != nil; s.checks {
 		var err error
 		s.monitor, err = health.New(config.Check, health.Options{
 			ProxyProtocol: config.ProxyProtocol,
@@ -133,7 +142,11 @@ func (s *Steward) Start(ctx context.Context) {
 			s.log.Warn("starting without servers that could not be discovered in time", "error", err)
 		}
 	}
-	s.call(func() { s.started = true })
+	s.call(func() {
+		s.started = true
+		s.legacy = nil
+		s.upstream.Settled()
+	})
 }
 
 // Close ends the work and waits until it has ended. Servers stay as they are.

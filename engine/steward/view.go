@@ -26,6 +26,14 @@ func (s *Steward) View() (v observe.Upstream, backends []*lease.Backend, ok bool
 			v.Servers = append(v.Servers, s.server(w))
 			backends = append(backends, w.backend)
 		}
+		for _, b := range u.Leaving() {
+			v.InUse += int(b.InUse())
+			v.Servers = append(v.Servers, observe.Server{
+				Name: b.Name, Address: b.Addr.String(), State: b.State().String(), InUse: int(b.InUse()), Max: int(b.MaxConnections),
+				Cause: "not listed any more", Picks: b.Picks(), Failures: b.Failures(), SlowStart: rampFull,
+			})
+			backends = append(backends, b)
+		}
 	})
 	return v, backends, ok
 }
@@ -34,7 +42,7 @@ func (s *Steward) View() (v observe.Upstream, backends []*lease.Backend, ok bool
 func (s *Steward) server(w *ward) observe.Server {
 	b := w.backend
 	v := observe.Server{
-		Name: w.spec.Name, Address: w.spec.Addr.String(), State: b.State().String(), Since: w.since, Cause: w.cause,
+		Name: w.spec.Name, Address: w.spec.Addr.String(), State: b.State().String(), Since: w.since, Cause: w.cause(),
 		Weight: w.spec.Weight, Backup: w.spec.Backup, InUse: int(b.InUse()), Max: w.spec.MaxConnections,
 		Picks: b.Picks(), Failures: b.Failures(), Ejections: w.ejections, Latency: time.Duration(b.Latency()), SlowStart: b.Ramp(),
 	}
@@ -67,6 +75,7 @@ func (s *Steward) SetDraining(server string, on bool) error {
 			return
 		}
 		w.drained = on
+		w.causes[lease.Draining] = "told to drain"
 		w.backend.SetDraining(on)
 		if on {
 			s.log.Info("server is draining", "server", w.spec.Name, "in_use", w.backend.InUse())
@@ -74,7 +83,7 @@ func (s *Steward) SetDraining(server string, on bool) error {
 			s.log.Info("server is no longer draining", "server", w.spec.Name)
 			s.ramp(w, time.Now())
 		}
-		s.turned(w, "told to drain", time.Now())
+		s.turned(w, time.Now())
 	})
 }
 

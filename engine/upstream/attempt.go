@@ -28,7 +28,10 @@ type attempt struct {
 	reused   bool // the connection was idle before
 	retried  bool // a stale connection has been made good for
 	budgeted bool // a retry of the upstream's budget is ours
+	inside   bool // its last server is left, but not the upstream's door
+	named    bool // the request names the server as its host, because the client named none
 	informed bool // an interim answer has been passed on
+	answered bool // the answer has been handed over, though it may be kept back still
 }
 
 // Seat implements sock.Placed.
@@ -37,6 +40,7 @@ func (a *attempt) Seat() *sock.Place[*attempt] { return &a.place }
 // ask says what connection is wanted; where another request has failed before, an idle one will do as well.
 func (a *attempt) ask(pooled bool) lease.Ask {
 	return lease.Ask{
+		Again: a.retried || a.failed != nil, Inside: a.inside,
 		From: a.proxy.Upstream, Key: a.proxy.key(a.x), Prefer: a.proxy.preferred(a.x), Avoid: a.failed,
 		Connect: a.proxy.Connect, Pooled: pooled, Once: !a.proxy.Retry.Connect, Taker: a,
 	}
@@ -117,6 +121,7 @@ func (a *attempt) send(c *sock.Conn, b *lease.Backend) {
 		a.proxy.Origins.net.Loop.Stats().Inc(stat.HTTPBackReused)
 	}
 	if h := &a.x.Request; h.Authority.Len == 0 && !h.Has(exchange.Host) {
+		a.named = true
 		a.x.Record.Host = noHost
 		h.Authority = h.StoreString(b.HostName()) // an HTTP/1.0 client need not name a host; HTTP/1.1 servers want one
 	}
@@ -151,6 +156,8 @@ func (a *attempt) Answered() {
 	if a.better(status) {
 		return
 	}
+	a.answered = true
+	a.settle()
 	a.proxy.stick(x, a.backend)
 	if x.Switching || x.Bodiless || x.ResponseBody == 0 {
 		x.Answer(nil)
@@ -161,16 +168,18 @@ func (a *attempt) Answered() {
 
 // judge tells what an answer says of its server.
 func (a *attempt) judge(status int) {
-	switch {
-	case status >= 502 && status <= 504:
+	if unfit(status) {
 		a.proxy.Upstream.Failed(a.backend, record.AnswerUnfit)
-	default:
+	} else {
 		a.backend.Succeeded()
 	}
-	if a.proxy.Upstream.Timed() {
+	if a.proxy.Upstream.Timed() && a.x.RequestBody == 0 { // else it would be the client's time, too
 		a.backend.Observe(a.x.Loop().Now() - a.sent)
 	}
 }
+
+// unfit reports whether a status says that its server cannot serve now.
+func unfit(status int) bool { return status >= 502 && status <= 504 }
 
 // Failed implements exchange.Attempt.
 func (a *attempt) Failed(err *record.Error) {
@@ -179,10 +188,13 @@ func (a *attempt) Failed(err *record.Error) {
 		x.Fail(err.Kind, err.Detail, err.Cause)
 		return
 	}
-	unsent := err.Retry == record.RetryYes && !a.retried && x.Replayable()
+	unsent := err.Retry == record.RetryYes && x.Replayable()
 	stale := err.Retry == record.RetryIfReused && a.reused
-	if unsent || stale && !a.retried && a.resendable() && a.afford() {
+	if !a.retried && (unsent && a.reused || stale && a.resendable()) {
 		a.afresh()
+		return
+	}
+	if unsent && a.onward() {
 		return
 	}
 	if !stale { // else it may have ended before the request came, which is nobody's fault
@@ -200,16 +212,14 @@ func (a *attempt) Overdue(x *exchange.Exchange) bool {
 		return false
 	}
 	a.proxy.Upstream.Failed(a.backend, record.AnswerTimeout)
-	x.Record.FirstByte += x.Phase()
 	return a.again(record.AnswerTimeout)
 }
 
 // markedDown ends the wait for a server that a check has found dead.
 func (a *attempt) markedDown() {
-	if a.x.Answered() || a.back == nil || a.x.State() != exchange.Working {
+	if a.answered || a.back == nil || a.x.State() != exchange.Working {
 		return
 	}
-	a.x.Record.FirstByte += a.x.Phase()
 	if !a.again(record.MarkedDown) {
 		a.quit(record.MarkedDown, "", nil)
 	}
@@ -221,14 +231,15 @@ func (a *attempt) Delivered(*exchange.Exchange) {
 	a.back = nil
 	c, b := a.conn, a.backend
 	a.conn, a.backend = nil, nil
-	b.Release()
 	d := a.proxy.Origins.dialer
 	a.free()
 	if reusable {
-		d.Park(c, b)
+		d.Park(c, b) // first, so that nobody who gets the place overlooks it
+		b.Release()
 		return
 	}
 	c.Close()
+	d.LetGo(b)
 }
 
 // Cancel implements exchange.Serving.
@@ -259,27 +270,37 @@ func (a *attempt) quit(why record.Reason, detail string, cause error) {
 	x.Fail(why, detail, cause)
 }
 
-// drop closes the present connection.
-func (a *attempt) drop() {
+// drop resets the present connection, after what has been sent.
+func (a *attempt) drop() { a.cut((*sock.Conn).Reset) }
+
+// moveOn drops the present connection for another one, and keeps the place at the upstream's door: what has not arrived
+// shall not, because another server gets it.
+func (a *attempt) moveOn() {
+	b := a.backend
+	a.backend = nil
+	a.cut((*sock.Conn).Drop)
+	a.inside = a.proxy.Origins.dialer.MoveOn(b)
+}
+
+// cut ends the present connection.
+func (a *attempt) cut(how func(*sock.Conn)) {
 	if a.back != nil {
 		a.back.Cancel()
 		a.back = nil
 	}
 	if a.conn != nil {
-		a.conn.Reset()
+		how(a.conn)
 		a.conn = nil
 	}
 	if a.backend != nil {
-		a.backend.Release()
+		a.proxy.Origins.dialer.LetGo(a.backend)
 		a.backend = nil
 	}
 }
 
 func (a *attempt) free() {
 	o := a.proxy.Origins
-	if a.budgeted {
-		a.proxy.Retry.Budget.Done()
-	}
+	a.settle()
 	o.live.Leave(a)
 	a.proxy, a.x, a.failed = nil, nil, nil
 	o.attempts.Put(a)

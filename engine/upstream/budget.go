@@ -23,18 +23,29 @@ const (
 	memory = 10 * time.Second
 )
 
-// Budget is what retries to one upstream may cost. All loops share it; nothing is counted for it while nothing fails.
+// Budget is what retries to one upstream may cost. All loops share it; while nothing fails, each only counts its requests,
+// in a line of memory of its own.
 type Budget struct {
+	served  []tally // by loop
 	running atomic.Int32
 	refused atomic.Uint64
 	granted atomic.Uint64
 
 	mu       sync.Mutex // held for a few additions, when a retry is wanted
 	at       int64      // when the following were true
-	picks    uint64     // of the upstream, since the beginning
+	total    uint64     // requests since the beginning
 	requests float64    // of late
 	retries  float64    // of late
 }
+
+// tally is one loop's count of requests.
+type tally struct {
+	atomic.Uint64
+	_ [56]byte
+}
+
+// NewBudget returns a budget for so many loops.
+func NewBudget(loops int) *Budget { return &Budget{served: make([]tally, loops)} }
 
 // Begin starts the budget's clock, which is the loops'; only the first call counts.
 func (b *Budget) Begin(now int64) {
@@ -45,15 +56,16 @@ func (b *Budget) Begin(now int64) {
 	}
 }
 
+// Serve counts a request of a loop.
+func (b *Budget) Serve(loop int) { b.served[loop].Add(1) }
+
 // Take asks for one more retry to u, at now on the loops' clock, when percent of the requests may be retried. Each one
 // granted is owed a Done.
 func (b *Budget) Take(u *lease.Upstream, now int64, percent int) bool {
-	live, picks := u.Load()
-	recent := b.recent(now, picks, percent)
-	most := max(floor, live*percent/100)
+	recent := b.recent(now, percent)
 	for percent > 0 {
 		n := b.running.Load()
-		if int(n) >= most && !recent {
+		if n >= floor && !recent && int(n) >= (u.InUse()-int(n))*percent/100 {
 			break
 		}
 		if b.running.CompareAndSwap(n, n+1) {
@@ -69,24 +81,27 @@ func (b *Budget) Take(u *lease.Upstream, now int64, percent int) bool {
 }
 
 // recent reports whether one more retry is within the fraction of what was asked of late.
-func (b *Budget) recent(now int64, picks uint64, percent int) bool {
+func (b *Budget) recent(now int64, percent int) bool {
+	total := uint64(0)
+	for i := range b.served {
+		total += b.served[i].Load()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if dt := float64(now-b.at) / float64(memory); dt > 0 {
 		left := math.Exp(-dt)
-		fresh := float64(picks - min(picks, b.picks))
 		// What came in evenly since the last look has faded by its own age.
-		b.requests = b.requests*left + fresh*(1-left)/dt
+		b.requests = b.requests*left + float64(total-min(total, b.total))*(1-left)/dt
 		b.retries *= left
-		b.at, b.picks = now, picks
+		b.at, b.total = now, total
 	}
 	return b.retries+1 <= b.requests*float64(percent)/100
 }
 
-// Done says that a retry is over.
+// Done says that a retry is over: its answer has begun, or there will be none.
 func (b *Budget) Done() { b.running.Add(-1) }
 
-// Granted counts retries, Refused those that were wanted and not granted.
+// Granted counts retries.
 func (b *Budget) Granted() uint64 { return b.granted.Load() }
 
 // Refused counts the retries that the budget did not allow.

@@ -36,12 +36,12 @@ func NewOrigins(net *sock.Net, dialer *lease.Dialer, backs func(*sock.Conn) exch
 func (o *Origins) Abandon(b *lease.Backend) {
 	var waiting []*attempt // a try that ends may begin and end others
 	o.live.Each(func(a *attempt) {
-		if a.backend == b {
+		if a.backend.Is(b) {
 			waiting = append(waiting, a)
 		}
 	})
 	for _, a := range waiting {
-		if a.proxy != nil && a.backend == b {
+		if a.proxy != nil && a.backend.Is(b) {
 			a.markedDown()
 		}
 	}
@@ -68,6 +68,7 @@ func (p *Proxy) Serve(x *exchange.Exchange) {
 	a := p.Origins.attempts.Get()
 	*a = attempt{proxy: p, x: x}
 	p.Origins.live.Join(a)
+	p.Retry.Budget.Serve(p.Origins.net.Loop.Index())
 	x.Serving = a
 	x.Phase()
 	a.seek()

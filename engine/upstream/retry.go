@@ -48,36 +48,59 @@ func (r *Retry) allows(why record.Reason) bool {
 
 // again tries the request on another server, because of why, if that is allowed, safe, and there is one.
 func (a *attempt) again(why record.Reason) bool {
-	return a.proxy.Retry.allows(why) && a.resendable() && a.elsewhere()
+	return a.proxy.Retry.allows(why) && a.resendable() && a.elsewhere(false)
 }
 
 // better tries the request on another server instead of passing this status on.
 func (a *attempt) better(status int) bool {
-	return slices.Contains(a.proxy.Retry.Statuses, status) && a.resendable() && a.elsewhere()
+	return slices.Contains(a.proxy.Retry.Statuses, status) && a.resendable() && a.elsewhere(true)
 }
 
-// elsewhere drops the present server for good and looks for another, as far as attempts and budget go.
-func (a *attempt) elsewhere() bool {
-	if int(a.retries) >= a.proxy.Retry.Attempts || !a.proxy.Upstream.Spare(a.backend, a.failed) || !a.afford() {
+// elsewhere drops the present server for good and looks for another, as far as attempts and budget go. With room it must
+// be one that can be had at once: what is given up for it is an answer.
+func (a *attempt) elsewhere(room bool) bool {
+	if int(a.retries) >= a.proxy.Retry.Attempts || !a.proxy.Upstream.Spare(a.backend, a.failed, room) || !a.afford() {
 		return false
 	}
 	a.retries++
+	a.leaveFor()
+	return true
+}
+
+// onward goes on from a server that has taken nothing of the request, as if it could not be reached.
+func (a *attempt) onward() bool {
+	if !a.proxy.Retry.Connect || !a.proxy.Upstream.Spare(a.backend, a.failed, false) {
+		return false
+	}
+	a.proxy.Upstream.Failed(a.backend, record.ServerReset)
+	a.leaveFor()
+	return true
+}
+
+// leaveFor looks for another server than the present one.
+func (a *attempt) leaveFor() {
 	if a.failed == nil {
 		a.failed = new(lease.Tried)
 	}
 	a.failed.Add(a.backend)
 	a.restart()
 	a.lease = a.proxy.Origins.dialer.Begin(a.ask(true))
-	return true
 }
 
-// afford takes a place in the upstream's budget, which the attempt keeps until it is over.
+// afford takes one retry of the upstream's budget, which the attempt keeps until an answer has begun, or it takes another.
 func (a *attempt) afford() bool {
-	if !a.budgeted {
-		r := &a.proxy.Retry
-		a.budgeted = r.Budget.Take(a.proxy.Upstream, a.x.Loop().Now(), r.Percent)
-	}
+	r := &a.proxy.Retry
+	a.settle()
+	a.budgeted = r.Budget.Take(a.proxy.Upstream, a.x.Loop().Now(), r.Percent)
 	return a.budgeted
+}
+
+// settle gives back what afford has taken.
+func (a *attempt) settle() {
+	if a.budgeted {
+		a.budgeted = false
+		a.proxy.Retry.Budget.Done()
+	}
 }
 
 // afresh tries the request once more on a new connection, to whatever server: the old one cannot have taken it.
@@ -91,12 +114,16 @@ func (a *attempt) afresh() {
 // restart gives up the present connection and whatever came over it.
 func (a *attempt) restart() {
 	x := a.x
+	x.Record.FirstByte += x.Phase() // else what comes next would get the time
 	x.RecallBody()
-	a.drop()
+	a.moveOn()
 	x.Response.Reset()
 	x.ResponseTrailers.Reset()
 	x.ResponseBody, x.Bodiless, x.Switching, x.Protocol = 0, false, false, exchange.Span{}
 	a.reused = false
+	if a.named {
+		a.named, x.Request.Authority = false, exchange.Span{}
+	}
 	x.Detour()
 }
 

@@ -81,7 +81,7 @@ func newRig(t *testing.T, change func(u *configs.Upstream)) *rig {
 	up, _, issues := lease.Compile(u, lease.Deps{Config: new(configs.Config), Loops: 1})
 	assert.Equal(t, len(issues), 0)
 	r.proxy = &Proxy{Origins: NewOrigins(r.net, r.dialer, r.newBack), Upstream: up, Connect: time.Second, Shortage: r,
-		Retry: Retry{Connect: true, Percent: 20, Budget: new(Budget)}}
+		Retry: Retry{Connect: true, Percent: 20, Budget: NewBudget(1)}}
 	patient := exchange.Timeouts{BodyIdle: time.Minute, FirstByte: time.Minute, Idle: time.Minute, WriteIdle: time.Minute, Tunnel: time.Hour}
 	r.route = exchange.Route{Handler: r.proxy, Timeouts: patient}
 	r.service = exchange.Service{Router: r, Recorder: r, Timeouts: patient}

@@ -67,10 +67,10 @@ func (p *Proxy) preferred(x *exchange.Exchange) *lease.Backend {
 	return p.Upstream.ByLabel(cookie(&x.Request, p.Sticky.name))
 }
 
-// stick has the client come back to b, unless its cookie says so already.
+// stick has the client come back to b, unless its cookie says so already, or b has just said that it cannot serve.
 func (p *Proxy) stick(x *exchange.Exchange, b *lease.Backend) {
 	s := p.Sticky
-	if s == nil || string(cookie(&x.Request, s.name)) == b.Label {
+	if s == nil || unfit(x.Response.Status) || string(cookie(&x.Request, s.name)) == b.Label {
 		return
 	}
 	after := s.after

@@ -190,7 +190,7 @@ func TestBalanceFailsOver(t *testing.T) {
 		for _, broken := range []string{"none", "deaf"} {
 			t.Run(policy+" "+broken, func(t *testing.T) {
 				t.Parallel()
-				p := run(t, balanced, "balance: "+policy+", "+servers(t, broken, "works"), 1)
+				p := run(t, balanced, "eject: off, balance: "+policy+", "+servers(t, broken, "works"), 1)
 				again := 0
 				for n := range 8 {
 					client := dialFrom(t, fmt.Sprintf("127.0.2.%d", n+1), p.addr(1))

@@ -48,6 +48,7 @@ type entry struct {
 	Up                                int64   `json:"bytes_up"`
 	Down                              int64   `json:"bytes_down"`
 	Connect                           float64 `json:"connect_ms"`
+	Queue                             float64 `json:"queue_ms"`
 	Hello                             float64 `json:"hello_ms"`
 	Total                             float64 `json:"total_ms"`
 	Spliced                           bool

@@ -38,11 +38,19 @@ const (
 	Complete
 	LateHalf
 	PairRun
+	ServerDown
+	SetPanics
+	ServerRemoved
+	ServerLeftInUse
+	ServerReturned
+	LimitChanged
+	Waits
+	TurnTaken
 	events
 )
 
 // eventRoom holds these, and those of plays that have their own behind them.
-const eventRoom = 48
+const eventRoom = 80
 
 // Coverage counts what happened. It can be added up over seeds.
 type Coverage struct {

@@ -15,9 +15,14 @@ var eventTexts = [webEvents]string{
 	"probes turned on", "actors that stood still", "actors that vanished", "resets while the other side stood still",
 	"resets that destroyed data", "resets behind which everything arrived", "urgent bytes", "PROXY headers in pieces", "hellos in pieces", "PROXY headers sent", "waits in the backlog",
 	"tunnels complete both ways", "bytes after the peer's half-close", "runs without the relay",
+	"servers marked down", "sets that panic", "servers removed", "servers removed while in use", "servers back before they had finished",
+	"limits changed", "batches with somebody in the queue", "turns taken",
 	"answers by servers, whole", "answers by the proxy, whole", "answers cut", "interim answers", "connections used again",
 	"idle connections that servers closed", "answers before the end of the request", "requests tried twice",
 	"requests parked by a gate", "switches", "tunnels whole", "malformed requests", "malformed answers",
+	"statuses passed on although another server might do better", "bodies sent again", "tries again of what was never sent", "tries again on new connections",
+	"tries elsewhere after resets", "tries elsewhere after statuses", "tries elsewhere after timeouts", "tries elsewhere after servers went down",
+	"asks that a cookie led to their server", "asks whose cookie was no use",
 }
 
 // String says what is counted.
@@ -52,7 +57,7 @@ func (c *Coverage) missing(least int) (names []string) {
 // without simulation (client_ip, drain), and Internal, which is a fault.
 var reachable = []record.Reason{
 	record.PerIPLimit, record.FDExhausted, record.ProxyHeaderTimeout, record.ProxyHeaderBad, record.ProxyHeaderMissing,
-	record.HelloTimeout, record.HelloBad, record.NotTLS, record.NoRoute, record.UpstreamFull, record.ConnectRefused,
+	record.HelloTimeout, record.HelloBad, record.NotTLS, record.NoRoute, record.UpstreamFull, record.NoServer, record.QueueTimeout, record.MarkedDown, record.ConnectRefused,
 	record.ConnectTimeout, record.ConnectUnreachable, record.ClientGone, record.ClientEnd, record.ServerEnd,
 	record.ClientReset, record.ServerReset, record.ClientLost, record.ServerLost, record.TunnelIdle, record.HalfClosedIdle,
 }

@@ -46,8 +46,11 @@ type end struct {
 	finAt           int64         // when the end came, before it was closed
 	closedAt        int64         // when its application closed it, or 0
 	file            *file         // of the proxy's side
+	server          *server       // that was dialed, or nil
+	requests        int           // that were begun on it
 	wake            func()        // tells the application that something has changed
 	written         func()        // tells whoever looks on that bytes are about to be written, or nil
+	heard           func()        // likewise that bytes have come, or nil
 	latency         time.Duration // at most
 }
 
@@ -190,6 +193,9 @@ func (e *end) arrive(p []byte) {
 	e.received += uint64(len(p))
 	e.lastIn = e.w.now
 	e.wake()
+	if e.heard != nil {
+		e.heard()
+	}
 }
 
 func (e *end) hearFIN() {

@@ -107,6 +107,7 @@ type server struct {
 	manner manner
 	moody  bool // it draws its manner for each dial
 	dials  int
+	nears  []*end // the proxy's ends of connections to it
 }
 
 // newServer adds a server; the first of a world is mostly a good one.
@@ -151,6 +152,8 @@ func (s *server) dial() (int, syscall.Errno) {
 		return -1, unix.ECONNREFUSED
 	}
 	near, far := w.newPair(fmt.Sprintf("%s#%d", s.name, s.dials), isUnix)
+	near.server = s
+	s.nears = append(s.nears, near)
 	fd := w.newFile(near)
 	if isUnix || (how == accepts && w.chance(20)) {
 		w.play.origin(far)

@@ -27,8 +27,15 @@ type plan struct {
 	hello     bool // routes by server name
 	catchAll  bool // and one for the rest
 	policy    int
-	rude      int // percent of actors that end without manners
-	slow      int // percent of actors that stand still for a while
+	servers   int           // at the least
+	places    int           // of the whole upstream; 0 is no limit
+	crowded   int           // percent of servers with a limit of their own
+	queue     int           // how many may wait for a place
+	patience  time.Duration // how long
+	tends     int           // times somebody does something to the servers
+	panics    int           // percent of servers below which all are used
+	rude      int           // percent of actors that end without manners
+	slow      int           // percent of actors that stand still for a while
 }
 
 type proxyMode uint8
@@ -94,8 +101,30 @@ func (w *World) drawRelay(p *plan) {
 	if w.chance(25) {
 		p.proxyOut = lease.ProxyVersion(w.between(1, 2))
 	}
+	w.drawLimits(p)
 	p.hello = w.chance(25)
 	p.catchAll = w.chance(60)
+}
+
+// drawLimits draws how much room there is at the servers, and how quiet it is there.
+func (w *World) drawLimits(p *plan) {
+	p.crowded, p.patience = 10, time.Duration(w.scale(40, 2500))*time.Millisecond
+	if w.chance(30) {
+		p.crowded = []int{0, 50, 100}[w.rng.IntN(3)]
+		p.queue = w.between(0, 3)
+		if p.crowded == 0 || w.chance(50) {
+			p.places = w.between(1, 3)
+		}
+		if p.queue > 0 && !p.bulk {
+			p.clients += 2
+		}
+	}
+	if w.chance(30) {
+		p.tends, p.servers = w.scale(1, 8), w.between(1, 3)
+	}
+	if w.chance(50) {
+		p.panics = 50
+	}
 }
 
 // ending is how an actor means to leave.

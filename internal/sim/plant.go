@@ -21,6 +21,8 @@ const (
 	plantLostField           // one field line is not written
 	plantReuse               // every connection to a server is used again
 	plantGentle              // connections that should be reset are closed in order
+	plantResend              // every request that has failed is said to have been taken by nobody
+	plantHoard               // a place at a server is taken past the door
 	plants
 )
 

@@ -15,3 +15,12 @@ type play interface {
 	atRest()
 	judge()
 }
+
+// rig is what stands between clients and origins.
+type rig interface {
+	start(fd int)
+	close()
+	active() int
+	// leftovers says what was not given back.
+	leftovers(report func(what string, n int))
+}

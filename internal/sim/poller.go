@@ -22,7 +22,8 @@ type poller struct {
 	posted bool
 	armed  int64
 	batch  []occurrence
-	events int // since the world began, for the limits
+	beside []func() // what others do while the loop is at work
+	events int      // since the world began, for the limits
 }
 
 // occurrence is one entry of a batch.
@@ -248,6 +249,7 @@ func (p *poller) deliver(d loop.Dispatcher) {
 		if d.Stopped() {
 			return
 		}
+		p.passTime()
 	}
 	if p.roused {
 		p.roused = false
@@ -258,6 +260,15 @@ func (p *poller) deliver(d loop.Dispatcher) {
 		p.armed = unarmed
 		p.w.trace("-- tick")
 		d.Tick()
+	}
+}
+
+// passTime does what others do meanwhile.
+func (p *poller) passTime() {
+	all := p.beside
+	p.beside = nil
+	for _, do := range all {
+		do()
 	}
 }
 

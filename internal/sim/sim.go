@@ -10,7 +10,7 @@
 //
 // The kernel keeps the promises of Linux and no more: edge-triggered events are hints, merged, repeated and
 // reordered; descriptors are reused lowest first; a reset destroys what was not sent. When the world has come to
-// rest, checkers compare what arrived with what was sent, and look for anything left behind (check.go).
+// rest, checkers compare what arrived with what was sent, and look for anything left behind (check.go, *_judge_test.go).
 package sim
 
 import (

@@ -17,6 +17,10 @@ func (w *World) pass() bool {
 	}
 	w.catchUp()
 	for !w.poller.pending() {
+		if len(w.poller.beside) > 0 {
+			w.poller.passTime()
+			continue
+		}
 		at, ok := w.agenda.next()
 		if armed := w.poller.armed; armed != unarmed && (!ok || armed < at) {
 			at, ok = armed+w.delay(5_000_000), true
@@ -25,7 +29,9 @@ func (w *World) pass() bool {
 			w.rest()
 			continue
 		}
-		w.play.atRest()
+		if w.play.atRest(); len(w.faults) > 0 {
+			return false
+		}
 		w.now = max(w.now, at)
 		w.stuck = 0
 		w.catchUp()

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 
 	"sluice/configs"
-	"sluice/engine/lease"
 	"sluice/engine/limit"
 	"sluice/engine/proxyproto"
 	"sluice/engine/record"
@@ -39,16 +38,14 @@ func (t tunnels) judge() {
 // relayRig is the whole: listener, relay, lease.
 type relayRig struct {
 	common
-	relay  *relay.Relay
-	dialer *lease.Dialer
-	perIP  *limit.PerKey[netip.Addr]
+	relay *relay.Relay
+	perIP *limit.PerKey[netip.Addr]
 }
 
 func newRelayRig(w *World) *relayRig {
 	r := &relayRig{}
 	r.init(w)
-	r.compileUpstream(configs.Pool{})
-	r.dialer = lease.NewDialer(r.net)
+	r.compileUpstream(configs.Pool{}, nil)
 	r.relay = relay.New(r.compileService(), r.net, r.dialer, r)
 	return r
 }
@@ -90,10 +87,6 @@ func (r *relayRig) active() int { return r.relay.Active() }
 func (r *relayRig) leftovers(report func(string, int)) {
 	r.common.leftovers(report)
 	report("tunnels", r.relay.Active())
-	report("leases", r.dialer.Pending())
-	for _, b := range r.upstream.Set().Backends() {
-		report("connections counted at "+b.Name, int(b.InUse()))
-	}
 	if r.perIP != nil {
 		report("clients counted", int(r.perIP.Keys()))
 	}

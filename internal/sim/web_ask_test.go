@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sluice/engine/lease"
 	"sluice/engine/record"
 )
 
@@ -33,9 +34,15 @@ type ask struct {
 	ends     [2]*tunnelEnd
 
 	begun    bool
-	to       int       // where in the client's stream it ends, once it is queued whole; else 0
-	seen     int       // times a server has read its head
-	by       []*origin // which read it
+	to       int              // where in the client's stream it ends, once it is queued whole; else 0
+	seen     int              // times a server has read its head
+	by       []*origin        // which read it
+	tries    []*try           // what the proxy has made of it
+	retries  int              // tries on other servers
+	failed   []lease.Endpoint // servers it was taken away from
+	afresh   bool             // it was tried again because its connection was dead
+	answered bool             // a server's answer has begun to come
+	cookie   string           // of its server, as the client sends it
 	replies  []*reply
 	interims []message // the interim answers that came
 	final    *message  // the answer, once the client has it whole
@@ -108,6 +115,9 @@ func (w *web) newAsk(c *client, nth int) *ask {
 	a.way = way(w.rng.IntN(int(ways)))
 	if a.way == upWay && w.chance(60) || a.way == noWay && w.chance(80) {
 		a.way = plainWay
+	}
+	if w.retry.Attempts > 0 && w.chance(20) {
+		a.way = []way{holdWay, bothWay}[w.rng.IntN(2)]
 	}
 	a.old = w.chance(10)
 	w.askBody(a)

@@ -39,6 +39,7 @@ type client struct {
 	thinks int64 // until when it asks nothing more
 	dozed  bool  // it has thought for longer than the proxy waits
 	tunnel *tunnelEnd
+	cookie string // of its server
 }
 
 func (w *web) client(i int) {
@@ -66,6 +67,7 @@ func (w *web) client(i int) {
 	}
 	w.clients = append(w.clients, c)
 	c.begin(w.World, e, c)
+	e.peer.heard = w.race
 	if w.plan.proxyIn != proxyOff {
 		c.introduce()
 	}
@@ -155,6 +157,7 @@ func (c *client) act() {
 func (c *client) ask(a *ask) {
 	c.asked++
 	a.begun = true
+	c.remember(a)
 	c.w.trace("%s asks %q and %d bytes of body", c.name, a.head, len(a.wire))
 	c.out = append(c.out, a.head...)
 	if !a.expects {

@@ -24,6 +24,16 @@ const (
 	tunnelWhole
 	badAsked
 	badReplied
+	statusPassed
+	bodyReplayed
+	retriedUnsent
+	retriedStale
+	retriedReset
+	retriedStatus
+	retriedLate
+	retriedDown
+	stuck
+	unstuck
 	webEvents
 )
 
@@ -31,14 +41,15 @@ const (
 var webKernel = []Event{
 	ShortWrite, EAGAINStorm, TwoParts, HalfClose, Spliced, SpliceStopped, NumberReused, SpuriousHint, AcceptEMFILE,
 	AcceptAborted, DialEMFILE, DialUnreachable, DialRefused, DialHung, DataAfterClose, Lingered, Stalled, Vanished,
-	ResetWithUnsent, BacklogWait, ProxySent,
+	ResetWithUnsent, BacklogWait, ProxySent, ServerDown, SetPanics, ServerRemoved, ServerLeftInUse, ServerReturned, LimitChanged,
+	Waits, TurnTaken,
 }
 
 // webReasons are the endings that the web can bring about.
 var webReasons = []record.Reason{
 	record.FDExhausted, record.HeaderTimeout, record.BadRequest, record.URITooLong, record.HeaderTooLarge,
 	record.NotImplemented, record.BadExpectation, record.NotFound, record.BodyTimeout, record.BodyTooLarge,
-	record.UpstreamFull, record.ConnectRefused, record.ConnectTimeout, record.ConnectUnreachable, record.ClientGone,
+	record.UpstreamFull, record.NoServer, record.QueueTimeout, record.MarkedDown, record.ConnectRefused, record.ConnectTimeout, record.ConnectUnreachable, record.ClientGone,
 	record.Done, record.AnswerTimeout, record.AnswerBad, record.AnswerCut, record.AnswerIdle, record.WriteTimeout,
 	record.ClientEnd, record.ServerEnd, record.ClientReset, record.ServerReset, record.TunnelIdle, record.HalfClosedIdle,
 	record.Stopped,

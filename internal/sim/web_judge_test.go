@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
+	"time"
 
 	"sluice/engine/record"
 )
@@ -38,6 +39,7 @@ func (w *web) verifyHead(a *ask, m *message) {
 	if r == nil {
 		return
 	}
+	a.answered = true
 	if text := w.wrongInterims(a, r); text != "" {
 		w.fault("the answer to ask %d has interim answers before it, %s", a.id, text)
 	}
@@ -98,6 +100,7 @@ func (w *web) wrongAnswer(a *ask, r *reply) string {
 	m := a.final
 	got, want := lasting(m.fields), lasting(r.fields)
 	a.switched = r.switches
+	got, wrong := w.unstick(a, r, got)
 	switch {
 	case m.toEnd && a.of.e.unix && bytes.HasPrefix(r.given(), m.body):
 		return "" // a cut looks the same
@@ -105,6 +108,8 @@ func (w *web) wrongAnswer(a *ask, r *reply) string {
 		return "the server's was malformed"
 	case !r.queued:
 		return "the server has not sent it"
+	case wrong != "":
+		return wrong
 	case m.status != r.status:
 		return fmt.Sprintf("its status is %d instead of %d", m.status, r.status)
 	case !reflect.DeepEqual(got, want):
@@ -235,6 +240,8 @@ func (w *web) wrongAsk(a *ask, over bool) string {
 	case a.final == nil:
 	case a.page && (r.Reason.Status() != a.final.status || int(r.Status) != a.final.status):
 		return fmt.Sprintf("it was answered by a page with status %d, for %s", a.final.status, r.Reason)
+	case a.page && r.Reason.Passes() != (a.final.value("Retry-After") != ""):
+		return fmt.Sprintf("it is told %q when to come back, for %s", a.final.value("Retry-After"), r.Reason)
 	case a.final.toEnd && a.of.e.unix: // a cut looks like an end
 	case !a.page && !a.switched && r.Reason != record.Done:
 		return fmt.Sprintf("it was answered, and ended in %s", r.Reason)
@@ -278,7 +285,8 @@ func (w *web) implausibleEnd(a *ask) string {
 	case record.NotFound:
 		return unless(a.way == noWay, "it has a route")
 	case record.HeaderTimeout:
-		return unless((r.Total >= timeoutHeader || a.nth == 1) && !c.attentive(), "the client was in time")
+		const blink = time.Millisecond // the clock goes on between two looks of one event
+		return unless((r.Total >= timeoutHeader-blink || a.nth == 1) && !c.attentive(), "the client was in time")
 	case record.BodyTimeout, record.BodyTooSlow:
 		return unless(!c.attentive() || c.pauseFor > 0, "the client sent its body in time")
 	case record.WriteTimeout:
@@ -289,6 +297,8 @@ func (w *web) implausibleEnd(a *ask) string {
 		return unless(w.plan.shortage, "there were enough")
 	case record.ClientEnd, record.ServerEnd, record.TunnelIdle, record.HalfClosedIdle:
 		return w.wrongTunnel(a)
+	case record.NoServer, record.MarkedDown, record.QueueTimeout:
+		return w.notThere(r.Reason, r.Total)
 	case record.UpstreamFull, record.ConnectRefused, record.ConnectTimeout, record.ConnectUnreachable:
 		return w.within(r)
 	case record.AnswerTimeout, record.AnswerIdle, record.AnswerBad, record.AnswerCut, record.ServerReset, record.ServerLost:
@@ -339,10 +349,7 @@ func (w *web) wrongTunnel(a *ask) string {
 
 // within says why a server could have been reached.
 func (w *web) within(r *record.Exchange) string {
-	limited, good := false, true
-	for _, b := range w.rig.upstream.Set().Backends() {
-		limited = limited || b.MaxConnections > 0
-	}
+	limited, good := w.rig.care.limited, true
 	for _, s := range w.servers {
 		good = good && s.manner == accepts && !s.moody
 	}
@@ -358,9 +365,12 @@ func (w *web) within(r *record.Exchange) string {
 // innocentServer says that no server did what the record blames one for.
 func (w *web) innocentServer(a *ask) string {
 	r := &a.rec
+	if text := w.gaveUp(a); text != "" {
+		return text
+	}
 	gone, slow, far, spoiled := false, false, false, false
 	suspects := w.origins
-	if n := len(a.by); n > 0 && !r.Reused {
+	if n := len(a.by); n > 0 && !r.Reused && len(a.tries) == 1 {
 		suspects = a.by[n-1:] // it was alone with this one
 	}
 	for _, o := range suspects {

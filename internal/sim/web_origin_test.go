@@ -88,6 +88,28 @@ func (o *origin) idle() {
 	})
 }
 
+// race has a server reset an idle connection in the moment in which a client says something: the request that comes of it
+// may be given to this connection before anybody knows.
+func (w *web) race() {
+	if !w.chance(w.plan.rude / 10) {
+		return
+	}
+	for _, o := range w.origins {
+		if o.idles() {
+			o.leaves = true
+			w.cover.hit(idleLeft)
+			o.leave(resets)
+			o.e.peer.hearReset()
+			return
+		}
+	}
+}
+
+// idles reports whether the server waits for another request.
+func (o *origin) idles() bool {
+	return o.idling > 0 && o.idling == o.served && !o.over && !o.sentEnd && !o.e.unix && o.reader.whole() && len(o.in) == 0
+}
+
 // spoil says something that nobody asked for.
 func (o *origin) spoil(b []byte) {
 	o.out = append(o.out, b...)
@@ -192,7 +214,7 @@ func (o *origin) head() bool {
 		return false
 	}
 	o.reply = o.web.newReply(a, o)
-	if o.served > 0 && w.chance(w.plan.rude/4) {
+	if o.served > 0 && w.chance(w.plan.rude/4) || w.chance(o.web.sick/4) {
 		o.leaves = true // it was about to close when the request came
 		o.w.cover.hit(idleLeft)
 		o.leave([]ending{endsFirst, quits, resets}[w.rng.IntN(3)])
@@ -214,8 +236,8 @@ func (o *origin) wrongHead(parts []string) string {
 		return "which is behind one that was the last"
 	case a.seen > 1 && !idempotent[a.method]:
 		return "a second time"
-	case a.seen > 2:
-		return "a third time"
+	case a.seen > 2+o.web.retry.Attempts:
+		return "once too often"
 	case parts[0] != a.method || parts[1] != a.target:
 		return fmt.Sprintf("but it was %s %s", a.method, a.target)
 	case !reflect.DeepEqual(got, want):

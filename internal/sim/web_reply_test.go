@@ -61,6 +61,9 @@ func (w *web) newReply(a *ask, o *origin) *reply {
 	r := &reply{to: a, by: o, try: len(a.replies) + 1}
 	a.replies = append(a.replies, r)
 	r.status = []int{200, 200, 200, 201, 204, 304, 404, 500, 302}[w.rng.IntN(9)]
+	if w.chance(w.sick) {
+		r.status = w.between(502, 504)
+	}
 	n := w.size()
 	if a.of.slow && w.plan.bufferMin > 1024 && a.of.bite > 1024 && o.piece > 1024 && w.chance(50) {
 		n = w.between(150<<10, 250<<10) // more than the kernels between us hold

@@ -48,6 +48,9 @@ type web struct {
 	hold, keep int // what is kept back of bodies, in bytes
 	minRate    int64
 	pool       configs.Pool
+	retry      upstream.Retry
+	sticky     *upstream.Sticky
+	sick       int           // percent of answers that say a server cannot
 	leave      time.Duration // when the proxy is told to end, or 0
 	drains     bool          // in order
 	left       bool
@@ -95,7 +98,11 @@ func (w *web) draw() plan {
 	if w.chance(10) {
 		p.proxyOut = lease.ProxyVersion(w.between(1, 2))
 	}
+	w.drawLimits(&p)
 	w.drawRoutes()
+	if w.retry.Attempts > 0 {
+		p.servers = max(p.servers, w.between(1, 3))
+	}
 	return p
 }
 
@@ -105,8 +112,26 @@ func (w *web) drawRoutes() {
 	if w.chance(30) {
 		w.minRate = 20
 	}
+	w.drawRetry()
 	if w.chance(10) {
 		w.leave, w.drains = time.Duration(w.delay(2*time.Second)), w.chance(60)
+	}
+}
+
+// drawRetry draws what is tried again.
+func (w *web) drawRetry() {
+	w.retry = upstream.Retry{Connect: true, Percent: 20, Budget: upstream.NewBudget(1)}
+	if !w.chance(60) {
+		return
+	}
+	r := &w.retry
+	r.Attempts = w.between(0, 2)
+	r.Connect, r.Reset, r.Timeout, r.MarkedDown = w.chance(85), w.chance(70), w.chance(70), w.chance(70)
+	r.Statuses = [][]int{nil, {502, 503}, {503}}[w.rng.IntN(3)]
+	r.Percent = []int{0, 20, 20, 100}[w.rng.IntN(4)]
+	w.sick = []int{0, 10, 40}[w.rng.IntN(3)]
+	if r.Attempts > 0 {
+		w.hold = w.scale(1000, 30_000)
 	}
 }
 
@@ -115,13 +140,14 @@ func (w *web) build() rig {
 	r := &webRig{web: w, parked: map[*exchange.Exchange]int{}}
 	w.rig = r
 	r.init(w.World)
-	r.compileUpstream(w.pool)
+	r.compileUpstream(w.pool, w.drawSticky())
 	if w.chance(85) {
 		w.servers[0].manner, w.servers[0].moody = accepts, false
 	}
-	r.dialer = lease.NewDialer(r.net)
 	r.backs = h1.NewBacks()
 	r.origins = upstream.NewOrigins(r.net, r.dialer, r.newBack)
+	r.care.abandon = r.origins.Abandon
+	w.retry.Budget.Begin(w.now)
 	r.compileRoutes()
 	config := &h1.Config{
 		Names: &record.Names{Listener: "sim"}, MaxPerIP: w.plan.maxPerIP,
@@ -136,6 +162,7 @@ func (w *web) build() rig {
 	r.server = h1.NewServer(config, r.net, &exchange.Service{
 		Names: config.Names, Router: r, Recorder: r, Timeouts: r.timeouts(),
 	})
+	r.streams = liveIn(r.server, "streams")
 	if w.leave > 0 {
 		w.after(int64(w.leave), func() { w.loop.Post(r.leave) })
 	}
@@ -149,12 +176,12 @@ type webRig struct {
 	server   *h1.Server
 	backs    *h1.Backs
 	origins  *upstream.Origins
-	dialer   *lease.Dialer
 	perIP    *limit.PerKey[netip.Addr]
 	routes   [ways]*exchange.Route
 	parked   map[*exchange.Exchange]int // by the gate, with the number of the parking
 	parkings int
-	deaf     bool // the listener is closed
+	deaf     bool          // the listener is closed
+	streams  reflect.Value // how many are in use
 }
 
 func (r *webRig) timeouts() exchange.Timeouts {
@@ -166,9 +193,9 @@ func (r *webRig) timeouts() exchange.Timeouts {
 
 func (r *webRig) compileRoutes() {
 	proxy := &upstream.Proxy{Origins: r.origins, Upstream: r.upstream, Connect: timeoutConnect, Shortage: r,
-		Retry: upstream.Retry{Connect: true, Percent: 20, Budget: new(upstream.Budget)}}
+		Retry: r.web.retry, Sticky: r.web.sticky}
 	for way := range r.routes {
-		r.routes[way] = &exchange.Route{Names: &record.Names{Listener: "sim"}, Handler: proxy, Timeouts: r.timeouts()}
+		r.routes[way] = &exchange.Route{Names: &record.Names{Listener: "sim"}, Handler: proxy, Timeouts: r.timeouts(), Retain: r.web.retry.Attempts > 0}
 	}
 	r.routes[noWay] = nil
 	r.routes[holdWay].Hold = r.web.hold
@@ -184,7 +211,7 @@ func (r *webRig) newBack(c *sock.Conn) exchange.Back {
 	if r.w.plant.kind == plantReuse {
 		return stubborn{r.backs.New(c)}
 	}
-	return r.backs.New(c)
+	return r.web.newSpy(c, r.backs.New(c))
 }
 
 // Route implements exchange.Router.
@@ -262,15 +289,16 @@ func (r *webRig) close() {
 func (r *webRig) active() int { return r.server.Active() }
 
 // live looks into a free list for what was not put back: nobody else could tell.
-func live(owner any, list string) int {
-	return int(reflect.ValueOf(owner).Elem().FieldByName(list).FieldByName("live").Int())
+func live(owner any, list string) int { return int(liveIn(owner, list).Int()) }
+
+func liveIn(owner any, list string) reflect.Value {
+	return reflect.ValueOf(owner).Elem().FieldByName(list).FieldByName("live")
 }
 
 func (r *webRig) leftovers(report func(string, int)) {
 	r.common.leftovers(report)
 	report("farewells", r.net.Leaving())
 	report("clients' connections", r.server.Active())
-	report("leases", r.dialer.Pending())
 	report("fronts", live(r.server, "fronts"))
 	report("streams", live(r.server, "streams"))
 	report("backs", live(r.backs, "list"))
@@ -280,9 +308,6 @@ func (r *webRig) leftovers(report func(string, int)) {
 	for _, gauge := range []stat.ID{stat.HTTPIdle, stat.HTTPActive, stat.HTTPBackIdle} {
 		report(gauge.Row().Name, int(r.w.stats.Get(gauge)))
 	}
-	for _, b := range r.upstream.Set().Backends() {
-		report("connections counted at "+b.Name, int(b.InUse()))
-	}
 	if r.perIP != nil {
 		report("clients counted", int(r.perIP.Keys()))
 	}
@@ -291,9 +316,11 @@ func (r *webRig) leftovers(report func(string, int)) {
 // inspect implements play: what a connection or an exchange may hold is bounded.
 func (w *web) inspect() {
 	c := &w.rig.common
+	c.care.inspect()
 	used := c.arena.InUse() + c.pipes.InUse()
-	if most := 5*c.net.Open() + 8*live(w.rig.server, "streams"); used > most {
-		w.fault("%d buffers and pipes for %d connections and %d exchanges", used, c.net.Open(), live(w.rig.server, "streams"))
+	streams := int(w.rig.streams.Int())
+	if most := 5*c.net.Open() + 8*streams; used > most {
+		w.fault("%d buffers and pipes for %d connections and %d exchanges", used, c.net.Open(), streams)
 	}
 	if idle := int(w.stats.Get(stat.HTTPBackIdle)); idle > w.pool.MaxIdle*len(w.servers) {
 		w.fault("%d idle connections to %d servers, with a limit of %d for each", idle, len(w.servers), w.pool.MaxIdle)
@@ -303,7 +330,8 @@ func (w *web) inspect() {
 // atRest implements play: connections that wait for a request hold nothing, and there is an exchange for the others only.
 func (w *web) atRest() {
 	c := &w.rig.common
-	streams := live(w.rig.server, "streams")
+	c.care.atRest()
+	streams := int(w.rig.streams.Int())
 	active, waiting := int(w.stats.Get(stat.HTTPActive)), int(w.stats.Get(stat.HTTPIdle))
 	if streams != active {
 		w.fault("at rest, there are %d streams for %d exchanges", streams, active)
