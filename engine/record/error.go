@@ -113,8 +113,14 @@ func StreamReason(side Side, err error) Reason {
 	switch Errno(err) {
 	// EPIPE and ENOTCONN are what is left of a reset after another call has
 	// consumed it.
-	case syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED, syscall.ENOTCONN:
+	case syscall.ECONNRESET, syscall.EPIPE, syscall.ENOTCONN:
 		return bySide(side, ClientReset, ServerReset)
+	// The kernel gives neither of these for a connection that was established: they are what TLS says (sock.Truncated,
+	// sock.Violated).
+	case syscall.ECONNABORTED:
+		return bySide(side, ClientTruncated, ServerTruncated)
+	case syscall.EPROTO:
+		return bySide(side, ClientViolation, ServerViolation)
 	case syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN:
 		return bySide(side, ClientLost, ServerLost)
 	}
