@@ -43,7 +43,7 @@ func (l *loader) checkEqualRoutes(c *Config) {
 				s, scope, words = requests, "request "+name, equal.Words{r.Hosts, equal.Paths(r.Paths), r.Methods}
 			}
 			if clash := set.Claim(i, scope, words); clash != nil {
-				l.reportEqual(&c.Routes[clash.First], r, name, s, clash)
+				l.reportEqual(collision{first: &c.Routes[clash.First], second: r, listener: name, sense: s, Clash: clash})
 				break
 			}
 		}
@@ -65,15 +65,24 @@ func (l *loader) whereMatched(r *Route, keys []string, items [equal.Keys]int) Po
 	return r.At
 }
 
-// reportEqual explains why first and r cannot both exist.
-func (l *loader) reportEqual(first, r *Route, listener string, s sense, clash *equal.Clash) {
-	what, at := clash.Describe(s.nouns, s.glue), l.whereMatched(r, s.keys, clash.Items)
+// A collision is two routes, or one, that take the same on a listener.
+type collision struct {
+	*equal.Clash
+	sense
+	first, second *Route
+	listener      string
+}
+
+// reportEqual explains why the two routes of c cannot both exist.
+func (l *loader) reportEqual(c collision) {
+	first, r, listener := c.first, c.second, c.listener
+	what, at := c.Describe(c.nouns, c.glue), l.whereMatched(r, c.keys, c.Items)
 	switch {
 	case first == r:
 		l.Report(at, fmt.Sprintf("route %q lists %s twice", r.Name, what), "")
 	case r.Name == "@"+listener:
 		hint := "remove the upstream, or give the route sni or other listeners"
-		if s.glue == requests.glue {
+		if c.glue == requests.glue {
 			hint = "remove the upstream, or give the route hosts, paths or other listeners"
 		}
 		l.Report(r.At, fmt.Sprintf("listener %q has an upstream, and route %q at line %d:%d takes everything from it too", listener, first.Name, first.At.Line, first.At.Column), hint)

@@ -63,7 +63,9 @@ func appendTLS(dst []byte, t *record.TLS) []byte {
 	dst = appendText(dst, "tls", t.VersionName())
 	dst = appendText(dst, "cipher", t.CipherName())
 	dst = appendBool(dst, "resumed", t.Resumed)
-	dst = appendText(dst, "client_cert", t.Client)
+	if t.Client != nil {
+		dst = appendText(dst, "client_cert", t.Client.Subject)
+	}
 	return appendMillis(dst, "handshake_ms", uint64(t.Handshake))
 }
 

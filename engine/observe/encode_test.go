@@ -32,7 +32,7 @@ func sample() *record.Conn {
 		BytesUp: 1834, BytesDown: 10_486_013,
 		Errno: syscall.ECONNRESET, Attempts: 2, Spliced: true, Reason: record.ServerReset,
 		TLS: &record.TLS{
-			ServerName: "shop.example.com", ALPN: "h2", Client: "CN=till-7,O=Shop", Version: tls.VersionTLS13, Cipher: tls.TLS_AES_128_GCM_SHA256,
+			ServerName: "shop.example.com", ALPN: "h2", Client: &record.Certificate{Subject: "CN=till-7,O=Shop"}, Version: tls.VersionTLS13, Cipher: tls.TLS_AES_128_GCM_SHA256,
 			Resumed: true, Handshake: 3_310, Detail: "certificate signed by unknown CA",
 		},
 	}
@@ -113,7 +113,7 @@ func TestLongestLine(t *testing.T) {
 		Names: &record.Names{Listener: bad, Route: bad, Upstream: bad}, Server: bad, SNI: bad, ALPN: bad,
 		Client: zone, Peer: zone, Start: 1 << 62, Total: 1<<63 - 1, BytesUp: 1<<64 - 1, BytesDown: 1<<64 - 1,
 		ProxyHeader: 1<<32 - 1, Hello: 1<<32 - 1, Connect: 1<<32 - 1, FirstByte: 1<<32 - 1, Attempts: 255,
-		TLS: &record.TLS{Client: bad, Detail: bad, Version: tls.VersionTLS12, Cipher: tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, Handshake: 1<<32 - 1},
+		TLS: &record.TLS{Client: &record.Certificate{Subject: bad}, Detail: bad, Version: tls.VersionTLS12, Cipher: tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, Handshake: 1<<32 - 1},
 	}
 	for reason := range record.Reasons() {
 		if len(reason.String()) > len(r.Reason.String()) {

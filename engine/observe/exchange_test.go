@@ -28,7 +28,7 @@ func sampleExchange() *record.Exchange {
 		Errno: syscall.EPROTO, Status: 200, UpstreamStatus: 200, Requests: 3, Attempts: 2, Spliced: true,
 		Reason: record.AnswerBad,
 		TLS: &record.TLS{
-			ServerName: "api.example.com", ALPN: "http/1.1", Client: "CN=till-7,O=Shop", Version: tls.VersionTLS13, Cipher: tls.TLS_AES_128_GCM_SHA256,
+			ServerName: "api.example.com", ALPN: "http/1.1", Client: &record.Certificate{Subject: "CN=till-7,O=Shop"}, Version: tls.VersionTLS13, Cipher: tls.TLS_AES_128_GCM_SHA256,
 			Handshake: 3_310,
 		},
 	}

@@ -1,18 +1,24 @@
 package record
 
-import "crypto/tls"
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"time"
+)
 
 // TLS is what a handshake with a client has agreed on, or what was known of it when it failed. One is made per connection and shared by
 // the records of all its exchanges; it is not changed once it has been shared.
 type TLS struct {
-	ServerName string // that the client asked for; "" = none
-	ALPN       string // that was agreed on; "" = none
-	Detail     string // what was wrong with it, on whichever side; "" = nothing
-	Client     string // the subject of the client's verified certificate, printable; "" = none
-	Version    uint16 // as in crypto/tls; 0 = the handshake failed
-	Cipher     uint16 // likewise
-	Resumed    bool   // a session of an earlier connection was taken up
-	Handshake  Micros // from the ClientHello to the end of the handshake
+	ServerName string       // that the client asked for; "" = none
+	ALPN       string       // that was agreed on; "" = none
+	Detail     string       // what was wrong with it, on whichever side; "" = nothing
+	Client     *Certificate // of the client, verified; nil = none
+	Version    uint16       // as in crypto/tls; 0 = the handshake failed
+	Cipher     uint16       // likewise
+	Resumed    bool         // a session of an earlier connection was taken up
+	Handshake  Micros       // from the ClientHello to the end of the handshake
 }
 
 // VersionName returns "1.3", or "" where nothing was agreed on.
@@ -36,3 +42,21 @@ var cipherNames = func() map[uint16]string {
 	}
 	return names
 }()
+
+// Certificate is who a peer has proven to be, in the words that logs and header fields use.
+type Certificate struct {
+	Subject     string // a distinguished name (RFC 4514)
+	Issuer      string // likewise
+	Serial      string // in hexadecimal
+	Fingerprint string // SHA-256 over the certificate, in hexadecimal
+	NotAfter    string // RFC 3339
+}
+
+// DescribeCertificate describes c.
+func DescribeCertificate(c *x509.Certificate) *Certificate {
+	sum := sha256.Sum256(c.Raw)
+	return &Certificate{
+		Subject: c.Subject.String(), Issuer: c.Issuer.String(), Serial: c.SerialNumber.Text(16),
+		Fingerprint: hex.EncodeToString(sum[:]), NotAfter: c.NotAfter.UTC().Format(time.RFC3339),
+	}
+}

@@ -67,7 +67,7 @@ func (t *tunnel) identified() {
 		return
 	}
 	service := t.relay.service
-	if !service.Routes.NeedsHello() {
+	if service.TLS == nil && !service.Routes.NeedsHello() {
 		to, ok := service.Routes.Default()
 		t.routed(to, ok, record.NoRoute)
 		return
@@ -132,20 +132,33 @@ func (t *tunnel) seeHello(b []byte, eof bool) {
 			t.refuse(record.HelloBad, stat.HellosBad)
 		}
 	case hello.Complete:
-		t.rec.SNI = string(h.ServerName())
-		for name := range h.Protocols {
-			t.rec.ALPN = string(name)
-			break
-		}
+		t.see(h)
 		to, ok := routes.MatchTLS(route.Query{Name: h.ServerName(), ALPN: h.ALPN()})
+		if t.relay.service.TLS != nil && ok && !to.Passthrough {
+			t.secure(to)
+			return
+		}
 		t.routed(to, ok, record.NoRoute)
 	case hello.NotTLS:
+		if t.relay.service.TLS != nil { // in clear it goes nowhere
+			t.refuse(record.NotTLS, stat.HellosBad)
+			return
+		}
 		to, ok := routes.Default()
 		t.routed(to, ok, record.NotTLS)
 	case hello.TooBig:
 		t.refuse(record.HelloTooBig, stat.HellosBad)
 	default:
 		t.refuse(record.HelloBad, stat.HellosBad)
+	}
+}
+
+// see notes what a hello says for the record.
+func (t *tunnel) see(h *hello.Hello) {
+	t.rec.SNI = string(h.ServerName())
+	for name := range h.Protocols {
+		t.rec.ALPN = string(name)
+		break
 	}
 }
 
@@ -157,9 +170,7 @@ func (t *tunnel) refuse(why record.Reason, count stat.ID) {
 // routed goes on when the destination is known, or found not to exist.
 func (t *tunnel) routed(to *Route, ok bool, otherwise record.Reason) {
 	if t.state == greeting {
-		t.relay.net.Loop.Cancel(&t.timer)
-		t.front.EndPeek()
-		t.rec.Hello = t.between()
+		t.greeted()
 	}
 	if !ok {
 		t.end(otherwise, 0)
@@ -178,13 +189,20 @@ func (t *tunnel) routed(to *Route, ok bool, otherwise record.Reason) {
 	})
 }
 
+// greeted closes the phase of the ClientHello.
+func (t *tunnel) greeted() {
+	t.relay.net.Loop.Cancel(&t.timer)
+	t.front.EndPeek()
+	t.rec.Hello = t.between()
+}
+
 // key is what a policy that goes by a key gets.
 func (t *tunnel) key(u *lease.Upstream) uint64 {
 	switch {
 	case !u.Policy().Keyed():
 		return 0
 	case u.Key == lease.KeySNI:
-		return lease.HashName(t.intro.hello.ServerName())
+		return lease.HashName(t.rec.SNI)
 	}
 	return lease.HashAddr(t.rec.Client.Addr())
 }

@@ -12,6 +12,7 @@ import (
 	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/sock"
+	"sluice/engine/stat"
 )
 
 // Leased implements lease.Taker: bytes may move.
@@ -56,6 +57,8 @@ func appendProxy(dst []byte, version lease.ProxyVersion, client, target netip.Ad
 // side, and gets there as long as that side takes it.
 func (t *tunnel) Broken(c *sock.Conn, cause syscall.Errno) {
 	switch t.state {
+	case securing:
+		t.refuse(record.ClientGone, stat.TLSFailed)
 	case accepted, reading, greeting, leasing:
 		t.end(record.ClientGone, cause)
 	case relaying:

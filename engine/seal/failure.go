@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"strings"
+
+	"sluice/engine/record"
 )
 
 // Kind is what sort of failure ended a handshake or a session.
@@ -21,12 +23,13 @@ const (
 	Refused                 // the peer sent an alert
 	Certificate             // the peer's certificate is missing or does not convince
 	NotTLS                  // the peer speaks something else
+	NoName                  // there is no certificate for the name that the client asks for
 	Crashed                 // a panic
 	kinds
 )
 
 var kindTokens = [kinds]string{
-	"protocol", "busy", "timeout", "gone", "refused", "certificate", "not_tls", "crashed",
+	"protocol", "busy", "timeout", "gone", "refused", "certificate", "not_tls", "no_name", "crashed",
 }
 
 // String returns the kind's token, as it appears in logs and metrics.
@@ -42,6 +45,26 @@ type Failure struct {
 	Kind Kind
 	Text string // for the log: short, printable, without a prefix
 	Err  error  // what crypto/tls said; nil for failures of our own making
+}
+
+// Reason is what records call a failure of the handshake with the peer on that side.
+func (f *Failure) Reason(side record.Side) record.Reason {
+	if side == record.Back {
+		return backReasons[f.Kind]
+	}
+	return frontReasons[f.Kind]
+}
+
+var frontReasons = [kinds]record.Reason{
+	Protocol: record.HandshakeFailed, Busy: record.HandshakeBusy, Timeout: record.HandshakeTimeout, Gone: record.ClientGone,
+	Refused: record.HandshakeFailed, Certificate: record.ClientCertificate, NotTLS: record.NotTLS, NoName: record.UnknownName,
+	Crashed: record.Internal,
+}
+
+var backReasons = [kinds]record.Reason{
+	Protocol: record.ServerHandshake, Busy: record.Busy, Timeout: record.ServerHandshakeTimeout, Gone: record.ServerHandshake,
+	Refused: record.ServerHandshake, Certificate: record.ServerCertificate, NotTLS: record.ServerHandshake, NoName: record.ServerHandshake,
+	Crashed: record.Internal,
 }
 
 // Error implements error.
@@ -90,6 +113,8 @@ func explain(err error) *Failure {
 		f.Text = op.Err.Error()
 	case errors.As(err, &header):
 		f.Kind, f.Text = NotTLS, header.Msg
+	case strings.Contains(f.Text, "no certificates configured"): // that is how room certs refuses a name
+		f.Kind, f.Text = NoName, "no certificate for the name it asked for"
 	case strings.Contains(f.Text, "certificate"): // not sent, or none to show: these errors have no type
 		f.Kind = Certificate
 	}

@@ -1,0 +1,27 @@
+package seal
+
+// What is said of a session with a client, in records and counters.
+
+import (
+	"sluice/engine/record"
+	"sluice/engine/stat"
+)
+
+// Describe is what records say of a session; took is how long its handshake did.
+func Describe(state *State, took record.Micros) *record.TLS {
+	t := &record.TLS{
+		ServerName: state.ServerName, ALPN: state.ALPN, Version: state.Version, Cipher: state.Cipher, Resumed: state.Resumed, Handshake: took,
+	}
+	if len(state.PeerCertificates) > 0 {
+		t.Client = record.DescribeCertificate(state.PeerCertificates[0])
+	}
+	return t
+}
+
+// Counter is the counter of handshakes with clients that came out like this one.
+func Counter(state *State) stat.ID {
+	if state.Resumed {
+		return stat.TLSResumed
+	}
+	return stat.TLSFull
+}
