@@ -9,7 +9,7 @@ func House() Rules {
 		Arrows:     arrows,
 		Sizes:      Sizes{FileTarget: 400, FileHard: 600, FunctionTarget: 40, FunctionHard: 70, PackageHard: 3000, ParametersHard: 4},
 		LoopOwned:  []string{"pool", "engine/**"},
-		LoopFree:   []string{"engine", "engine/observe", "engine/health", "engine/discover", "engine/steward"},
+		LoopFree:   []string{"engine", "engine/observe", "engine/health", "engine/discover", "engine/steward", "engine/watch", "engine/certs"},
 		Exceptions: exceptions,
 	}
 }
@@ -68,7 +68,9 @@ var arrows = []Arrow{
 	{From: "engine/template", To: upToExchange},
 	{From: "engine/feature/**", To: slices.Concat(upToExchange, []string{"engine/template"}), Libraries: anything},
 	{From: "engine/health", To: []string{"configs", "engine/record"}},
-	{From: "engine/discover", To: []string{"configs"}, Libraries: slices.Concat(sys, dns)},
+	{From: "engine/watch", Libraries: sys},
+	{From: "engine/certs", To: []string{"configs", "configs/credential", "engine/record", "engine/watch"}, Libraries: anything},
+	{From: "engine/discover", To: []string{"configs", "engine/watch"}, Libraries: slices.Concat(sys, dns)},
 	{From: "engine/observe", To: []string{"engine/record", "engine/stat", "configs"}, Libraries: anything},
 
 	// Row 5: what a connection is for.
