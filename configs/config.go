@@ -233,10 +233,11 @@ type Access struct {
 
 // Runtime is what the process takes from the machine.
 type Runtime struct {
-	Loops  int           // 0 = auto: one per usable core
-	Memory Size          // 0 = auto: from the cgroup or the machine
-	Drain  time.Duration // how long SIGTERM waits for connections to finish
-	KeyLog string        // a file to append the secrets of all TLS connections to (SSLKEYLOGFILE); "" = off
+	Loops   int           // 0 = auto: one per usable core
+	Workers int           // 0 = auto: as many as loops; there are none where nothing speaks TLS
+	Memory  Size          // 0 = auto: from the cgroup or the machine
+	Drain   time.Duration // how long SIGTERM waits for connections to finish
+	KeyLog  string        // a file to append the secrets of all TLS connections to (SSLKEYLOGFILE); "" = off
 
 	Resolvers []netip.AddrPort // asked for names of servers; empty = those of /etc/resolv.conf
 	At        Position

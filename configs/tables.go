@@ -189,6 +189,8 @@ var access = &table[Access]{at: func(a *Access) *Position { return &a.At }, rows
 var runtimes = &table[Runtime]{at: func(r *Runtime) *Position { return &r.At }, foreign: foreign.Runtime, rows: []row[Runtime]{
 	{key: "loops", to: one(literal.Auto(count.Between("1", "1024")), func(r *Runtime) *int { return &r.Loops }), def: "auto", apply: restart,
 		doc: "Event loops, each on one core. `auto` is one for each core that the process may use."},
+	{key: "workers", to: one(literal.Auto(count.Between("1", "1024")), func(r *Runtime) *int { return &r.Workers }), def: "auto", apply: restart,
+		doc: "Threads for TLS handshakes, beside the loops. `auto` is as many as there are loops; without TLS there are none."},
 	{key: "memory", to: one(literal.Auto(size.Between("16MiB", "64TiB")), func(r *Runtime) *Size { return &r.Memory }), def: "auto", apply: restart,
 		doc: "The memory budget. `auto` takes it from the control group, or else from the machine."},
 	{key: "drain", to: one(duration.Between("0s", "24h"), func(r *Runtime) *time.Duration { return &r.Drain }), def: "30s", apply: restart,

@@ -38,6 +38,7 @@ type Engine struct {
 	pipeSize int // bytes
 	snapshot *snapshot
 	sockets  *sockets
+	shakes   *handshakes
 	gates    []*sock.Gate // by listener; those with max_connections: auto share one
 	cores    []*core
 	stewards []*steward.Steward // by upstream
@@ -72,6 +73,7 @@ func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 	}
 	e.pipeSize, e.pipes = pipePlan(cfg)
 	e.makeGates(cfg)
+	e.shakes = startHandshakes(cfg)
 	for i := range loopCount(cfg) {
 		c, err := newCore(i, e)
 		if err != nil {
@@ -105,6 +107,7 @@ func (e *Engine) discard() {
 	e.sockets.close()
 	e.closeAdmins()
 	e.closeStewards()
+	e.shakes.close()
 	e.events.close()
 	e.access.Close()
 }
@@ -132,21 +135,13 @@ func (e *Engine) makeGates(cfg *configs.Config) {
 func (e *Engine) Start() error {
 	e.begun.Store(true)
 	boundMemory(e.snapshot.config)
-	makeRoom(len(e.cores))
+	makeRoom(len(e.cores), e.shakes.places())
 	e.startStewards()
 	for _, c := range e.cores {
 		e.loops.Add(1)
 		go e.run(c)
 	}
-	go func() {
-		e.loops.Wait()
-		e.closeAdmins()
-		e.closeStewards()
-		e.events.close()
-		e.access.Close()
-		e.sockets.unlink()
-		close(e.over)
-	}()
+	go e.bury()
 	errs := make(chan error, len(e.cores))
 	for i, c := range e.cores {
 		c.loop.Post(func() { errs <- e.listen(i, c) })
@@ -168,6 +163,18 @@ func (e *Engine) Start() error {
 	e.stage.CompareAndSwap(observe.ProxyStarting, observe.ProxyRunning)
 	e.serveAdmins()
 	return nil
+}
+
+// bury closes everything once the loops have ended.
+func (e *Engine) bury() {
+	e.loops.Wait()
+	e.shakes.close()
+	e.closeAdmins()
+	e.closeStewards()
+	e.events.close()
+	e.access.Close()
+	e.sockets.unlink()
+	close(e.over)
 }
 
 func (e *Engine) run(c *core) {

@@ -14,7 +14,7 @@ type Keys map[string]Key
 // What stands at the top, under routes, and under runtime.
 var (
 	File    = Keys{"caches": {}}
-	Runtime = Keys{"workers": {}, "drain_delay": {}, "upgrade_drain": {}, "user": {}}
+	Runtime = Keys{"drain_delay": {}, "upgrade_drain": {}, "user": {}}
 	Route   = Keys{
 		"files": {Hint: "this version serves no files", Meant: "upstream"}, "basic_auth": {}, "forward_auth": {}, "max_in_flight": {},
 		"bandwidth": {}, "rate_limit": {}, "compress": {}, "cache": {}, "waf": {},

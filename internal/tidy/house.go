@@ -70,7 +70,7 @@ var arrows = []Arrow{
 	{From: "engine/feature/**", To: slices.Concat(upToExchange, []string{"engine/template"}), Libraries: anything},
 	{From: "engine/health", To: []string{"configs", "engine/record"}},
 	{From: "engine/watch", Libraries: sys},
-	{From: "engine/certs", To: []string{"configs", "configs/credential", "engine/watch"}, Libraries: ocsp},
+	{From: "engine/certs", To: []string{"configs", "configs/credential", "engine/record", "engine/watch"}, Libraries: ocsp},
 	{From: "engine/discover", To: []string{"configs", "engine/watch"}, Libraries: slices.Concat(sys, dns)},
 	{From: "engine/observe", To: []string{"engine/record", "engine/stat", "configs"}, Libraries: anything},
 
