@@ -38,6 +38,7 @@ type Engine struct {
 	pipeSize int // bytes
 	snapshot *snapshot
 	sockets  *sockets
+	vault    *vault
 	shakes   *handshakes
 	gates    []*sock.Gate // by listener; those with max_connections: auto share one
 	cores    []*core
@@ -59,14 +60,16 @@ type Engine struct {
 func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 	e := &Engine{log: log, over: make(chan struct{}), started: time.Now()}
 	e.stage.Store(observe.ProxyStarting)
+	e.events = newEvents(log)
 	if issues := e.open(cfg); len(issues) > 0 {
 		if e.access != nil {
 			e.access.Close()
 		}
 		e.sockets.close()
+		e.vault.close()
+		e.events.close()
 		return nil, issues
 	}
-	e.events = newEvents(log)
 	if issues := append(e.hireStewards(cfg), e.openAdmin(cfg)...); len(issues) > 0 {
 		e.discard()
 		return nil, issues
@@ -88,12 +91,14 @@ func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 // open compiles the configuration and opens what it names, and returns everything that is wrong with either.
 func (e *Engine) open(cfg *configs.Config) (issues configs.Issues) {
 	loops := loopCount(cfg)
-	e.snapshot, issues = compile(cfg, loops)
+	e.vault, issues = e.openVault(cfg)
+	var more configs.Issues
+	e.snapshot, more = compile(cfg, loops, e.vault)
+	issues = append(issues, more...)
 	var err error
 	if e.access, err = observe.Open(cfg.Log.Access.To, e.log); err != nil {
 		issues = append(issues, explainLog(cfg, err))
 	}
-	var more configs.Issues
 	e.sockets, more = openSockets(cfg, loops)
 	return append(issues, more...)
 }
@@ -108,6 +113,7 @@ func (e *Engine) discard() {
 	e.closeAdmins()
 	e.closeStewards()
 	e.shakes.close()
+	e.vault.close()
 	e.events.close()
 	e.access.Close()
 }
@@ -169,6 +175,7 @@ func (e *Engine) Start() error {
 func (e *Engine) bury() {
 	e.loops.Wait()
 	e.shakes.close()
+	e.vault.close()
 	e.closeAdmins()
 	e.closeStewards()
 	e.events.close()

@@ -3,6 +3,8 @@ package seal
 // What is said of a session with a client, in records and counters.
 
 import (
+	"strings"
+
 	"sluice/engine/record"
 	"sluice/engine/stat"
 )
@@ -10,7 +12,7 @@ import (
 // Describe is what records say of a session; took is how long its handshake did.
 func Describe(state *State, took record.Micros) *record.TLS {
 	t := &record.TLS{
-		ServerName: state.ServerName, ALPN: state.ALPN, Version: state.Version, Cipher: state.Cipher, Resumed: state.Resumed, Handshake: took,
+		ServerName: strings.ToLower(state.ServerName), ALPN: state.ALPN, Version: state.Version, Cipher: state.Cipher, Resumed: state.Resumed, Handshake: took,
 	}
 	if len(state.PeerCertificates) > 0 {
 		t.Client = record.DescribeCertificate(state.PeerCertificates[0])
