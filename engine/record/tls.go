@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"strings"
 	"time"
 )
 
@@ -45,18 +46,32 @@ var cipherNames = func() map[uint16]string {
 
 // Certificate is who a peer has proven to be, in the words that logs and header fields use.
 type Certificate struct {
-	Subject     string // a distinguished name (RFC 4514)
+	Subject     string // a distinguished name (RFC 4514), in printable ASCII
 	Issuer      string // likewise
 	Serial      string // in hexadecimal
 	Fingerprint string // SHA-256 over the certificate, in hexadecimal
 	NotAfter    string // RFC 3339
 }
 
+// nameMax bounds a distinguished name: an authority may write anything into one.
+const nameMax = 1 << 10
+
+// printable makes text fit for a header field: ASCII that can be seen, and not too long.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+	return text[:min(len(text), nameMax)]
+}
+
 // DescribeCertificate describes c.
 func DescribeCertificate(c *x509.Certificate) *Certificate {
 	sum := sha256.Sum256(c.Raw)
 	return &Certificate{
-		Subject: c.Subject.String(), Issuer: c.Issuer.String(), Serial: c.SerialNumber.Text(16),
+		Subject: printable(c.Subject.String()), Issuer: printable(c.Issuer.String()), Serial: c.SerialNumber.Text(16),
 		Fingerprint: hex.EncodeToString(sum[:]), NotAfter: c.NotAfter.UTC().Format(time.RFC3339),
 	}
 }

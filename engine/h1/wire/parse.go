@@ -251,10 +251,11 @@ func (g *gate) fieldName(b []byte) (colon int) {
 }
 
 // field enters one field and consumes it if it is special. Names of requests with "_" or "." are dropped: CGI and its heirs
-// make "X_Forwarded_For" and "X.Forwarded.For" the same variable as "X-Forwarded-For", which a client must not write.
+// make "X_Forwarded_For" and "X.Forwarded.For" the same variable as "X-Forwarded-For", which a client must not write. Nor must
+// it write who its certificate says it is.
 func (g *gate) field(name, value exchange.Span) {
 	id := exchange.Known(g.bytes(name))
-	gone := g.class&odd != 0 && !g.answer
+	gone := !g.answer && (g.class&odd != 0 || name.Len > exchange.ClientCertLen && exchange.IsClientCert(g.bytes(name)))
 	if id != exchange.Other {
 		gone = g.special(id, value)
 	}
