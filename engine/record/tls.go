@@ -46,7 +46,7 @@ var cipherNames = func() map[uint16]string {
 
 // Certificate is who a peer has proven to be, in the words that logs and header fields use.
 type Certificate struct {
-	Subject     string // a distinguished name (RFC 4514), in printable ASCII
+	Subject     string // a distinguished name (RFC 4514), in printable ASCII; "" if it is too long
 	Issuer      string // likewise
 	Serial      string // in hexadecimal
 	Fingerprint string // SHA-256 over the certificate, in hexadecimal
@@ -54,17 +54,26 @@ type Certificate struct {
 }
 
 // nameMax bounds a distinguished name: an authority may write anything into one.
-const nameMax = 1 << 10
+const (
+	nameMax   = 1 << 10
+	hexDigits = "0123456789ABCDEF"
+)
 
-// printable makes text fit for a header field: ASCII that can be seen, and not too long.
-func printable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
+// printable makes a distinguished name fit for a header field: bytes that are no ASCII that can be seen become hexadecimal
+// pairs (RFC 4514, section 2.4), so that different names stay different. One that is too long for that is left out.
+func printable(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		if c := name[i]; c >= ' ' && c <= '~' {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'\\', hexDigits[c>>4], hexDigits[c&15]})
 		}
-		return r
-	}, text)
-	return text[:min(len(text), nameMax)]
+	}
+	if b.Len() > nameMax {
+		return ""
+	}
+	return b.String()
 }
 
 // DescribeCertificate describes c.

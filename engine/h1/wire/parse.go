@@ -93,6 +93,9 @@ func (g *gate) partial(tooLong fault) fault {
 	return g.fault
 }
 
+// tlsHandshake is how a client begins that takes this for a port with TLS (RFC 8446, section 5.1).
+const tlsHandshake = 0x16
+
 // requestLine reads up to the first field. It reports whether the line was whole and right.
 func (g *gate) requestLine(maxTarget int) bool {
 	b, i := g.b, 0
@@ -104,6 +107,8 @@ func (g *gate) requestLine(maxTarget int) bool {
 	case i > maxMethod:
 		g.fault = longMethod
 	case i == len(b):
+	case i == 0 && b[0] == tlsHandshake:
+		g.fault = clientHello
 	case b[i] != ' ' || i == 0:
 		g.wrong(i, badMethod)
 	default:
