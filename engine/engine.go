@@ -70,7 +70,8 @@ func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 		e.events.close()
 		return nil, issues
 	}
-	if issues := append(e.hireStewards(cfg), e.openAdmin(cfg)...); len(issues) > 0 {
+	e.hireStewards(cfg)
+	if issues := e.openAdmin(cfg); len(issues) > 0 {
 		e.discard()
 		return nil, issues
 	}

@@ -12,17 +12,19 @@ import (
 	"sluice/engine/certs"
 )
 
-// vault is what listeners show and believe, and what sessions are resumed by.
+// vault is what listeners and upstreams show and believe, and what sessions are resumed by.
 type vault struct {
 	tickets *certs.Tickets
-	stores  map[string]*certs.Store // by listener
-	keyLog  *os.File                // nil = off
+	stores  map[string]*certs.Store    // by listener
+	servers map[string]*certs.Upstream // by upstream
+	checks  map[string]*certs.Upstream // by upstream; the same as servers where checks say nothing of their own
+	keyLog  *os.File                   // nil = off
 }
 
 // protocols are what is offered by ALPN, by the listener's protocol. A tcp listener knows nothing of what it carries.
 var protocols = map[string][]string{"http": {"http/1.1"}}
 
-// openVault reads what the listeners of cfg show and believe. The vault is to be closed, also with issues.
+// openVault reads what the listeners and the upstreams of cfg show and believe. The vault is to be closed, also with issues.
 func (e *Engine) openVault(cfg *configs.Config) (*vault, configs.Issues) {
 	v := &vault{tickets: certs.NewTickets(), stores: make(map[string]*certs.Store)}
 	var issues configs.Issues
@@ -46,7 +48,7 @@ func (e *Engine) openVault(cfg *configs.Config) (*vault, configs.Issues) {
 		}
 		v.stores[l.Name] = store
 	}
-	return v, issues
+	return v, append(issues, v.openUpstreams(e, cfg)...)
 }
 
 // explainFiles makes an issue of each file that cannot be used.
@@ -77,6 +79,7 @@ func (v *vault) close() {
 	for _, s := range v.stores {
 		s.Close()
 	}
+	v.closeUpstreams()
 	if v.keyLog != nil {
 		_ = v.keyLog.Close()
 	}

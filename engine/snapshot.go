@@ -54,6 +54,7 @@ func compile(cfg *configs.Config, loops int, v *vault) (*snapshot, configs.Issue
 	var issues configs.Issues
 	deps := lease.Deps{Config: cfg, Resolver: lookUpAll(cfg), Loops: loops, Seed: rand.Uint64()}
 	for i := range cfg.Upstreams {
+		deps.TLS = v.serversOf(cfg.Upstreams[i].Name)
 		b, more := compileUpstream(&cfg.Upstreams[i], deps)
 		issues = append(issues, more...)
 		s.upstreams = append(s.upstreams, b)

@@ -136,6 +136,9 @@ func (p *Peer) Config() *tls.Config {
 	return fresh.config
 }
 
+// Explain says in one line why a handshake with the server, or a connection after it, has failed.
+func (p *Peer) Explain(err error) string { return Explain(err) }
+
 // build makes a configuration.
 func (p *Peer) build(of *credentials) *tls.Config {
 	c := p.upstream.options.base(p.upstream.options.NextProtos)

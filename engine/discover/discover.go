@@ -65,7 +65,7 @@ func (s Spec) String() string {
 type Found struct {
 	Addr   netip.AddrPort // never IPv4-mapped, never with a zone
 	Path   string
-	Name   string         // of the host, for logs; "" if it is listed by its address
+	Name   string         // of the host; "" if it is listed by its address
 	Weight int            // of an SRV record, 1-256; 0 = not said
 	Backup bool           // an SRV record of a lower priority than others
 	Line   configs.Server // of a file, without Address and At; zero elsewhere
@@ -77,6 +77,17 @@ func (f Found) String() string {
 		return "unix:" + f.Path
 	}
 	return f.Addr.String()
+}
+
+// Host is what the source calls the server, without a port: its name, or else its address; "" for a unix socket.
+func (f Found) Host() string {
+	switch {
+	case f.Name != "":
+		return f.Name
+	case f.Path != "":
+		return ""
+	}
+	return f.Addr.Addr().String()
 }
 
 // Server returns f as if it had been configured: with what its source says of it, and the rest as in entry, which says where to
@@ -131,6 +142,9 @@ type Options struct {
 	Trouble func(error)
 	// Recovered hears that the series is over. Nil hears nothing.
 	Recovered func()
+
+	// Refuses says why a server that a file lists cannot be one of the upstream's; "" if it can. Nil refuses none.
+	Refuses func(configs.Server) string
 
 	// hosts and resolvConf are the system's files; tests have their own.
 	hosts, resolvConf string

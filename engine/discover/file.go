@@ -28,6 +28,8 @@ type fileSource struct {
 	book *book
 	text watch.File
 	news *watch.Notifier
+	// refuses says why a server cannot be one of the upstream's; "" if it can. Nil refuses none.
+	refuses func(configs.Server) string
 
 	listed []configs.Server // of the last good text
 	broken error            // why the text is not that one; nil if it is
@@ -59,7 +61,7 @@ func (s *fileSource) reread() (news bool) {
 	}
 	var listed []configs.Server
 	if err == nil {
-		listed, err = parse(text, s.text.Path)
+		listed, err = s.parse(text)
 	}
 	if err == nil {
 		s.listed, s.broken = listed, nil
@@ -71,8 +73,10 @@ func (s *fileSource) reread() (news bool) {
 }
 
 // parse reads a list. The error is about its first mistake, on one line.
-func parse(text, path string) ([]configs.Server, error) {
+func (s *fileSource) parse(text string) ([]configs.Server, error) {
+	path := s.text.Path
 	listed, issues := configs.ParseServers(text, path)
+	issues = append(issues, s.misfits(listed)...)
 	if len(issues) > 0 {
 		return nil, oneLine(issues)
 	}
@@ -80,6 +84,19 @@ func parse(text, path string) ([]configs.Server, error) {
 		return nil, fmt.Errorf("%s lists no servers; weight=0 takes one out", path)
 	}
 	return listed, nil
+}
+
+// misfits says which servers cannot be of the upstream.
+func (s *fileSource) misfits(listed []configs.Server) (issues configs.Issues) {
+	if s.refuses == nil {
+		return nil
+	}
+	for _, one := range listed {
+		if why := s.refuses(one); why != "" {
+			issues = append(issues, configs.Issue{File: s.text.Path, At: one.At, Message: one.Address.String() + ": " + why})
+		}
+	}
+	return issues
 }
 
 // oneLine is the first of issues as a line of a log: issues are made for a terminal.

@@ -70,7 +70,7 @@ func newSource(spec Spec, options Options) source {
 	case "srv":
 		return &srvSource{book: newBook(options), name: spec.Name}
 	case "file":
-		return &fileSource{book: newBook(options), text: watch.File{Path: spec.Path, Max: fileMax}, news: watch.NewNotifier(spec.Path)}
+		return &fileSource{book: newBook(options), text: watch.File{Path: spec.Path, Max: fileMax}, news: watch.NewNotifier(spec.Path), refuses: options.Refuses}
 	}
 	panic("discover: unknown kind " + spec.Kind)
 }

@@ -101,6 +101,7 @@ type outcome struct {
 	from  *Backend
 	why   record.Reason
 	cause syscall.Errno
+	about string
 }
 
 // taker notes what it is told.
@@ -123,8 +124,8 @@ func (k *taker) Leased(c *sock.Conn, b *Backend) {
 	c.Own(quiet{})
 	k.told <- outcome{conn: c, from: b}
 }
-func (k *taker) Unleased(why record.Reason, cause syscall.Errno) {
-	k.told <- outcome{why: why, cause: cause}
+func (k *taker) Unleased(why record.Reason, cause syscall.Errno, detail string) {
+	k.told <- outcome{why: why, cause: cause, about: detail}
 }
 
 // quiet owns a connection and does not care.

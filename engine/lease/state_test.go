@@ -12,6 +12,7 @@ func TestLeaseStateTableIsExhaustive(t *testing.T) {
 		{idle, picking}: true, {picking, dialing}: true, {picking, over}: true, {dialing, picking}: true, {dialing, over}: true,
 		{dialing, handing}: true, {picking, handing}: true, {handing, over}: true,
 		{picking, queued}: true, {queued, picking}: true, {queued, over}: true,
+		{dialing, securing}: true, {securing, picking}: true, {securing, handing}: true, {securing, over}: true,
 		{picking, clearing}: true, {clearing, picking}: true, {clearing, over}: true,
 	}
 	for from := range leaseStates {

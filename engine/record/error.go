@@ -32,7 +32,7 @@ const (
 
 // Error is a failure with its meaning. Kind is the Reason that the connection's record
 // gets if nothing better happens; the side follows from it. Cause is the system's
-// error and may be nil. Detail says more, as a static text, and may be empty.
+// error and may be nil. Detail says more, as a short text, and may be empty.
 type Error struct {
 	Kind   Reason
 	Retry  Retry

@@ -211,8 +211,9 @@ func (t *tunnel) key(u *lease.Upstream) uint64 {
 func (t *tunnel) Trying(b *lease.Backend) { t.rec.Tried(b.Name) }
 
 // Unleased implements lease.Taker.
-func (t *tunnel) Unleased(why record.Reason, cause syscall.Errno) {
+func (t *tunnel) Unleased(why record.Reason, cause syscall.Errno, detail string) {
 	t.lease = nil
+	t.explain(detail)
 	t.rec.Connect = t.between()
 	if why == record.FDExhausted {
 		t.gate.Shortage(t.relay.net, cause)

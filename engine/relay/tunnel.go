@@ -121,7 +121,7 @@ func (t *tunnel) judge(why record.Reason) {
 	case t.heard:
 	case t.down.Moved() > 0, why == record.ClientEnd, why == record.ServerEnd: // there are servers that never speak
 		t.backend.Succeeded()
-	case why == record.ServerReset || why == record.ServerLost:
+	case why == record.ServerReset, why == record.ServerLost, why == record.ServerTruncated, why == record.ServerViolation:
 		t.backend.Upstream().Failed(t.backend, why)
 	}
 }

@@ -1,6 +1,6 @@
 package seal
 
-// What is said of a session with a client, in records and counters.
+// What is said of a session in records and counters.
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 	"sluice/engine/stat"
 )
 
-// Describe is what records say of a session; took is how long its handshake did.
+// Describe is what records say of a session with a client; took is how long its handshake did.
 func Describe(state *State, took record.Micros) *record.TLS {
 	t := &record.TLS{
 		ServerName: strings.ToLower(state.ServerName), ALPN: state.ALPN, Version: state.Version, Cipher: state.Cipher, Resumed: state.Resumed, Handshake: took,
@@ -18,6 +18,14 @@ func Describe(state *State, took record.Micros) *record.TLS {
 		t.Client = record.DescribeCertificate(state.PeerCertificates[0])
 	}
 	return t
+}
+
+// ServerCounter is the counter of handshakes with servers that came out like this one.
+func ServerCounter(state *State) stat.ID {
+	if state.Resumed {
+		return stat.TLSServerResumed
+	}
+	return stat.TLSServerFull
 }
 
 // Counter is the counter of handshakes with clients that came out like this one.
