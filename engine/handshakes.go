@@ -44,6 +44,14 @@ func (h *handshakes) places() int {
 	return h.count
 }
 
+// load is how many handshakes are under way, and how many steps of them wait for a worker.
+func (h *handshakes) load() (underWay, waiting int) {
+	if h == nil {
+		return 0, 0
+	}
+	return int(h.pool.Under()), h.workers.Waiting()
+}
+
 // close ends the workers. No loop may run any more.
 func (h *handshakes) close() {
 	if h != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"strings"
 	"time"
 )
 
@@ -45,18 +46,41 @@ var cipherNames = func() map[uint16]string {
 
 // Certificate is who a peer has proven to be, in the words that logs and header fields use.
 type Certificate struct {
-	Subject     string // a distinguished name (RFC 4514)
+	Subject     string // a distinguished name (RFC 4514), in printable ASCII; "" if it is too long
 	Issuer      string // likewise
 	Serial      string // in hexadecimal
 	Fingerprint string // SHA-256 over the certificate, in hexadecimal
 	NotAfter    string // RFC 3339
 }
 
+// nameMax bounds a distinguished name: an authority may write anything into one.
+const (
+	nameMax   = 1 << 10
+	hexDigits = "0123456789ABCDEF"
+)
+
+// printable makes a distinguished name fit for a header field: bytes that are no ASCII that can be seen become hexadecimal
+// pairs (RFC 4514, section 2.4), so that different names stay different. One that is too long for that is left out.
+func printable(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		if c := name[i]; c >= ' ' && c <= '~' {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'\\', hexDigits[c>>4], hexDigits[c&15]})
+		}
+	}
+	if b.Len() > nameMax {
+		return ""
+	}
+	return b.String()
+}
+
 // DescribeCertificate describes c.
 func DescribeCertificate(c *x509.Certificate) *Certificate {
 	sum := sha256.Sum256(c.Raw)
 	return &Certificate{
-		Subject: c.Subject.String(), Issuer: c.Issuer.String(), Serial: c.SerialNumber.Text(16),
+		Subject: printable(c.Subject.String()), Issuer: printable(c.Issuer.String()), Serial: c.SerialNumber.Text(16),
 		Fingerprint: hex.EncodeToString(sum[:]), NotAfter: c.NotAfter.UTC().Format(time.RFC3339),
 	}
 }
