@@ -8,6 +8,7 @@ import (
 	"sluice/configs"
 	"sluice/engine/certs"
 	"sluice/engine/lease"
+	"sluice/engine/observe"
 )
 
 // openUpstreams reads what the upstreams of cfg and their checks need.
@@ -73,6 +74,19 @@ func (v *vault) checksOf(upstream string) func(host string) *tls.Config {
 		return nil
 	}
 	return func(host string) *tls.Config { return u.Peer(host).Config() }
+}
+
+// credentialsOf is what is shown to the servers of an upstream, and how many files of it and its checks are broken.
+func (v *vault) credentialsOf(upstream string) observe.Credentials {
+	c := observe.Credentials{Upstream: upstream}
+	servers, checks := v.servers[upstream], v.checks[upstream]
+	if servers != nil {
+		c.Refused, c.Certificates = servers.Refused(), certificatesOf(servers.Certificates())
+	}
+	if checks != nil && checks != servers {
+		c.Refused += checks.Refused()
+	}
+	return c
 }
 
 // closeUpstreams ends following files. A nil one could not be opened; one that is there twice may be closed twice.

@@ -80,6 +80,11 @@ func (e *Engine) TLS() observe.TLS {
 			})
 		}
 	}
+	for _, u := range e.snapshot.config.Upstreams {
+		if c := e.vault.credentialsOf(u.Name); c.Refused > 0 || len(c.Certificates) > 0 {
+			t.Credentials = append(t.Credentials, c)
+		}
+	}
 	return t
 }
 
