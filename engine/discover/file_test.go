@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/configs"
 	"sluice/internal/assert"
 )
 
@@ -164,4 +165,30 @@ func TestNamesInAFile(t *testing.T) {
 	has(t, r.err, "no answer")
 	assert.Equal(t, list(r.found), "10.0.0.2:80, [fd00::2]:80")
 	assert.Equal(t, r.found[0].Name, "app.test")
+}
+
+// What the upstream refuses is a mistake like any other, and a server is called what its line calls it.
+func TestMisfitsInAFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "servers")
+	s := newSource(Spec{Kind: "file", Path: path}, Options{Refuses: func(s configs.Server) string {
+		if s.Scheme == "http" {
+			return "not in clear"
+		}
+		return ""
+	}}.withDefaults()).(*fileSource)
+	defer s.close()
+	write(t, path, "https://10.0.0.1:443\nunix:/run/app.sock\n[fd00::1]:443\n")
+	r := ask(t, s, patience)
+	assert.NoError(t, r.err)
+	var hosts []string
+	for _, f := range r.found {
+		hosts = append(hosts, f.Host())
+	}
+	assert.Equal(t, hosts, []string{"", "10.0.0.1", "fd00::1"})
+	assert.Equal(t, Found{Addr: r.found[1].Addr, Name: "app.test"}.Host(), "app.test")
+	write(t, path, "10.0.0.2:443\nhttp://10.0.0.3:80\n")
+	r = ask(t, s, patience)
+	has(t, r.err, path+":2:1: 10.0.0.3:80: not in clear")
+	assert.Equal(t, len(r.found), 3)
 }

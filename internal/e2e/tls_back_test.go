@@ -392,6 +392,25 @@ admin: "127.0.0.1:PORT2"
 	assert.Equal(t, strings.HasPrefix(b.gets("/").body, "second.test "), true)
 }
 
+// A server that is discovered is called what it was found by; a list may not mix in servers that are not meant for TLS.
+func TestBackTLSDiscovered(t *testing.T) {
+	t.Parallel()
+	ca := pki.New(t, "root")
+	named := secureSite(t, ca.Issue(t, pki.Leaf{Names: []string{"localhost"}}).Server(), names("name"))
+	numbered := secureSite(t, ca.Issue(t, pki.Leaf{Names: []string{"127.0.0.1"}}).Server(), names("address"))
+	list := writeFile(t, t.TempDir()+"/servers", "localhost:"+port(t, named.address)+"\n")
+	p := run(t, backTLS, quoted("file:"+list), "ca: "+ca.File(t), "balance: first")
+	b := p.browser()
+	assert.Equal(t, b.gets("/").body, "name")
+	writeFile(t, list, numbered.address+"\n")
+	assert.Eventually(t, func() bool { return b.gets("/").body == "address" })
+	writeFile(t, list, "http://"+named.address+"\n")
+	p.logs(1, "discovering servers failed", "http:// does not go with an upstream that has tls")
+	assert.Equal(t, b.gets("/").body, "address")
+	dns := run(t, backTLS, `"dns://localhost:`+port(t, named.address)+`"`, "ca: "+ca.File(t), "")
+	assert.Equal(t, dns.browser().gets("/").body, "name")
+}
+
 // OpenSSL's server, which sends its tickets when it likes and wants a certificate.
 func TestBackTLSOpenSSL(t *testing.T) {
 	t.Parallel()
