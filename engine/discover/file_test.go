@@ -185,7 +185,7 @@ func TestMisfitsInAFile(t *testing.T) {
 	for _, f := range r.found {
 		hosts = append(hosts, f.Host())
 	}
-	assert.Equal(t, hosts, []string{"", "10.0.0.1", "fd00::1"})
+	assert.Equal(t, hosts, []string{"10.0.0.1", "", "fd00::1"})
 	assert.Equal(t, Found{Addr: r.found[1].Addr, Name: "app.test"}.Host(), "app.test")
 	write(t, path, "10.0.0.2:443\nhttp://10.0.0.3:80\n")
 	r = ask(t, s, patience)
