@@ -3,8 +3,8 @@
 // The idea: every setting is one row of a table (tables.go, tables_http.go) that gives its key, kind, default, limits and text. The loader,
 // the defaults, the suggestions and docs/configuration.md all read those rows, so a setting that is undocumented, unchecked or
 // silently ignored cannot exist. This file and config_upstream.go hold what comes out: plain data for the other rooms, resolved and
-// validated, with the positions that later stages (name lookup, binding) need to complain in the same voice. Two rooms below help: tree reads YAML,
-// literal reads single values.
+// validated, with the positions that later stages (name lookup, binding) need to complain in the same voice. Rooms below help: tree reads YAML,
+// literal reads single values, credential reads certificates and keys, reference writes the documentation, foreign knows words of others.
 //
 //	cfg, err := configs.Load("sluice.yaml")   // err is Issues: everything wrong, at once, in file order
 package configs
@@ -75,6 +75,7 @@ type Listener struct {
 	At                  Position // of its name
 	Bind                []Value[Address]
 	Protocol            string // "http" | "tcp"
+	TLS                 *TLS   // nil = what comes is plain
 	ProxyProtocol       ProxyAccept
 	TrustedProxies      []netip.Prefix // masked; http: peers whose X-Forwarded-* and Forwarded fields are believed
 	MaxConnections      int            // 0 = auto: from the fd limit and the memory budget
@@ -116,6 +117,7 @@ type ListenerTimeouts struct {
 	WriteIdle   time.Duration // without a byte of the answer taken by the client
 	MinRate     int64         // bytes per second, of bodies in either direction; 0 = off
 	Hello       time.Duration // for the whole TLS ClientHello
+	Handshake   time.Duration // for the rest of the TLS handshake, once the ClientHello is there
 	ProxyHeader time.Duration // for the whole PROXY protocol header
 	Tunnel      time.Duration // without a byte in either direction
 	HalfClosed  time.Duration // after one side ended, once the answer has begun
@@ -136,8 +138,9 @@ type ClientIP struct {
 }
 
 // A Route says what happens to some of what comes in: on tcp listeners to connections, by SNI and ALPN; on http listeners to
-// requests, by host, path and method. All its Listeners speak the same protocol. Exactly one of Upstream, Respond and Redirect
-// is set, and on tcp listeners it is Upstream. From Hosts to Retry, everything is for http only.
+// requests, by host, path and method. All its Listeners speak the same protocol, but for those of a route with Passthrough: that one
+// is about connections, and has SNI, also on http listeners, which then have TLS. Exactly one of Upstream, Respond and Redirect
+// is set, and about connections it is Upstream, without TLS if nobody has terminated the client's. From Hosts to Retry, everything is about requests only.
 type Route struct {
 	Name        string   // given, or "route-N" (1-based; "route-N-2" if that is taken), or "@listener" for a listener's own upstream
 	At          Position // of its first key, or of the listener's upstream
@@ -145,7 +148,7 @@ type Route struct {
 	SNI         []string // lower case: a name, "*.suffix", "*" (any TLS hello) or "" (a hello without a name)
 	ALPN        []string // nil = any
 	HasSNI      bool     // sni or alpn was written: the ClientHello must be read; SNI is then never empty
-	Passthrough bool
+	Passthrough bool     // take the connection before its TLS is terminated; without TLS at a tcp listener it means nothing
 	Hosts       []string // lower case, without port: a name, "*.suffix" (at least one label before it), or an IP address, IPv6 in brackets; nil = any
 	Paths       []string // "/exact", or "/prefix*": everything that begins with it; nil = any
 	Methods     []string // as written: methods are case-sensitive (RFC 9110, section 9.1); nil = any
@@ -230,11 +233,14 @@ type Access struct {
 
 // Runtime is what the process takes from the machine.
 type Runtime struct {
-	Loops  int           // 0 = auto: one per usable core
-	Memory Size          // 0 = auto: from the cgroup or the machine
-	Drain  time.Duration // how long SIGTERM waits for connections to finish
+	Loops   int           // 0 = auto: one per usable core
+	Workers int           // 0 = auto: as many as loops; there are none where nothing speaks TLS
+	Memory  Size          // 0 = auto: from the cgroup or the machine
+	Drain   time.Duration // how long SIGTERM waits for connections to finish
+	KeyLog  string        // a file to append the secrets of all TLS connections to (SSLKEYLOGFILE); "" = off
 
 	Resolvers []netip.AddrPort // asked for names of servers; empty = those of /etc/resolv.conf
+	At        Position
 }
 
 // Admin is where the proxy answers questions about itself.

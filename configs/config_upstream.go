@@ -13,15 +13,16 @@ import (
 // An Upstream is a set of servers and the way to choose among them.
 type Upstream struct {
 	Name           string
-	At             Position // of its name
-	Servers        []Server // never empty; at least one has a weight above 0. Of discovered ones, none may be found for a while
-	Balance        string   // round_robin | least_conn | p2c | least_time | random | first | hash | maglev
-	HashOn         string   // client_ip | sni | path | uri | host | header | cookie; used by hash and maglev
-	HashName       string   // of the header or cookie, as written; else ""
-	HashBound      int      // percent of its fair share that hash and maglev give a server before they pass it over: 110-1000; 0 = off
-	Protocol       string   // "http1"; without meaning for tcp listeners
-	ProxyProtocol  string   // off | v1 | v2: the header sent to the servers
-	Check          *Check   // nil = none
+	At             Position     // of its name
+	Servers        []Server     // never empty; at least one has a weight above 0. Of discovered ones, none may be found for a while
+	Balance        string       // round_robin | least_conn | p2c | least_time | random | first | hash | maglev
+	HashOn         string       // client_ip | sni | path | uri | host | header | cookie; used by hash and maglev
+	HashName       string       // of the header or cookie, as written; else ""
+	HashBound      int          // percent of its fair share that hash and maglev give a server before they pass it over: 110-1000; 0 = off
+	Protocol       string       // "http1"; without meaning for tcp listeners
+	TLS            *UpstreamTLS // nil = plain
+	ProxyProtocol  string       // off | v1 | v2: the header sent to the servers
+	Check          *Check       // nil = none
 	Eject          Eject
 	MaxConnections int // in use at once, all servers together; 0 = no limit
 	Queue          Queue
@@ -29,6 +30,24 @@ type Upstream struct {
 	Sticky         *Sticky       // http; nil = none
 	Pool           Pool
 	Timeouts       UpstreamTimeouts
+
+	schemed bool // TLS is there because servers are written with https://
+}
+
+// Refuses says why s cannot be a server of u: one is meant to be reached over TLS and the other is not, or nobody could tell whose
+// certificate it must have; "" if it can. Load has asked for those it knows; who reads a file of servers later asks again.
+func (u *Upstream) Refuses(s Server) string {
+	switch {
+	case s.Scheme == "https" && u.TLS == nil:
+		return "https:// does not go with an upstream without tls"
+	case s.Scheme == "http" && u.TLS != nil:
+		return "http:// does not go with an upstream that has tls, or servers with https://"
+	case s.Scheme == "" && u.schemed:
+		return "a server without https:// does not go with one that has it"
+	case s.Address.Network == "unix" && u.TLS != nil && u.TLS.Verify && u.TLS.ServerName == "":
+		return "a unix socket has no host whose certificate could be verified: tls needs server_name"
+	}
+	return ""
 }
 
 // Pool bounds the idle connections kept for later requests.
@@ -41,6 +60,7 @@ type Pool struct {
 type Server struct {
 	Address        Address // Network is Discover, where that is set: dns has Host and Port, srv the whole SRV name as Host, file a Path
 	At             Position
+	Scheme         string // as written: "http" | "https", or "" if nothing was; see Upstream.Refuses
 	Discover       string // "" = it is a server itself | "dns" | "srv" | "file"
 	Weight         int    // 0-256; 0 takes no new connections. Weights of SRV records replace it
 	Backup         bool
@@ -75,6 +95,7 @@ func (s Server) Inherit(entry Server) Server {
 // UpstreamTimeouts bound the work of reaching a server.
 type UpstreamTimeouts struct {
 	Connect time.Duration // for one attempt at one server
+	TLS     time.Duration // for the handshake after it
 }
 
 // A Check asks every server, from time to time, whether it is well.
@@ -97,13 +118,6 @@ type Check struct {
 
 // A StatusRange is the statuses from From to To, both included: 200-599.
 type StatusRange = literal.StatusRange
-
-// CheckTLS is the TLS of a check.
-type CheckTLS struct {
-	ServerName string // sent and verified; "" = the host of the check, or else of the server
-	CA         string // path of a PEM file that has held certificates when it was loaded; "" = the system's
-	Verify     bool
-}
 
 // Eject takes servers out by how they treat real connections and requests.
 type Eject struct {

@@ -7,11 +7,14 @@ package configs
 //	--- what is printed
 //	the issues, or for a valid file its warnings
 //
+// The folder certs is made by the test.
+//
 // After a wanted change: go test ./configs -run Golden -update, and read the difference.
 
 import (
 	"flag"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -21,7 +24,11 @@ var update = flag.Bool("update", false, "rewrite golden files and the reference"
 const printed = "--- what is printed\n"
 
 func TestGoldenMessages(t *testing.T) {
-	const path = "testdata/errors.txt"
+	path, err := filepath.Abs("testdata/errors.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inTheirFolder(t)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -87,7 +87,8 @@ var (
 	pattern         = kind[*regexp.Regexp]{Name: "a regular expression", Parse: literal.Plain(literal.Pattern)}
 	port            = kind[uint16]{Name: "a port", Limits: "1 to 65535", Parse: literal.Plain(literal.Port)}
 	certificateName = kind[string]{Name: "a host name or IP address", Parse: literal.Plain(literal.ServerName)}
-	authorities     = kind[string]{Name: "the path of a file", Parse: literal.Authorities}
+	filePath        = kind[string]{Name: "the path of a file", Parse: literal.FilePath}
+	keyLog          = kind[string]{Name: "the path of a file", Parse: literal.FilePathOrNone}
 	retryCause      = kind[string]{Name: "a cause", Choices: literal.RetryCauses, Limits: "or a status: `408`, `425`, `429`, `500` to `599`", Parse: literal.Plain(literal.RetryCause)}
 	cookieName      = kind[string]{Name: "the name of a cookie", Parse: literal.Plain(literal.CookieName)}
 	secret          = kind[string]{Name: "a secret", Limits: "at least 16 bytes", Parse: literal.Plain(literal.Secret)}

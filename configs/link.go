@@ -5,6 +5,7 @@ package configs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sluice/configs/literal"
@@ -27,8 +28,16 @@ func (l *loader) link(c *Config) {
 			limits.URIBytes = min(limits.URIBytes, limits.HeaderBytes)
 		}
 	}
+	for i := range c.Listeners {
+		if t := c.Listeners[i].TLS; t != nil {
+			for j := range t.Certificates {
+				linkKey(t.Certificates[j].Cert, &t.Certificates[j].Key)
+			}
+		}
+	}
 	for i := range c.Upstreams {
 		l.linkUpstream(&c.Upstreams[i])
+		l.linkUpstreamTLS(&c.Upstreams[i])
 	}
 }
 
@@ -37,6 +46,7 @@ func (l *loader) linkUpstream(u *Upstream) {
 	u.HashOn, u.HashName, _ = strings.Cut(u.HashOn, ":")
 	for i := range u.Servers {
 		s := &u.Servers[i]
+		s.takeScheme()
 		switch s.Address.Network {
 		case "dns", "srv", "file":
 			s.Discover = s.Address.Network
@@ -47,24 +57,48 @@ func (l *loader) linkUpstream(u *Upstream) {
 	}
 }
 
-// nameRoutes calls the i-th route "route-i", from 1, if the file gives it no name. A name that the file gives to another route
-// stays with that one: the generated one becomes "route-i-2", or the first number that is free.
-func nameRoutes(routes []Route) {
-	taken := map[string]bool{}
-	for _, r := range routes {
-		taken[r.Name] = true
+// linkUpstreamTLS finds out whether servers are reached over TLS, and whether checks are.
+func (l *loader) linkUpstreamTLS(u *Upstream) {
+	if i := slices.IndexFunc(u.Servers, func(s Server) bool { return s.Scheme == "https" }); i >= 0 && !l.written(u.At, "tls") {
+		u.TLS, u.schemed = &UpstreamTLS{At: u.Servers[i].At}, true
+		upstreamTLS.fill(u.TLS)
 	}
-	for i := range routes {
-		if routes[i].Name != "" {
-			continue
-		}
-		base := fmt.Sprintf("route-%d", i+1)
-		free := base
-		for n := 2; taken[free]; n++ {
-			free = fmt.Sprintf("%s-%d", base, n)
-		}
-		routes[i].Name = free
-		taken[free] = true
+	if u.TLS != nil {
+		linkKey(u.TLS.Cert, &u.TLS.Key)
+	}
+	c := u.Check
+	if c == nil {
+		return
+	}
+	if c.TLS != nil {
+		linkKey(c.TLS.Cert, &c.TLS.Key)
+	}
+	bare := c.TLS != nil && !slices.ContainsFunc(upstreamTLS.keys(), func(key string) bool { return l.written(c.TLS.At, key) })
+	if u.TLS != nil && (bare || !l.written(c.At, "tls")) {
+		c.TLS = u.TLS
+	}
+}
+
+// linkKey looks for the key in the file of the certificate if no other is named.
+func linkKey(cert string, key *string) {
+	if *key == "" {
+		*key = cert
+	}
+}
+
+// takeScheme moves the scheme from the address, which is the same with it and without, to the server.
+func (s *Server) takeScheme() {
+	s.Scheme, s.Address.Scheme = s.Address.Scheme, ""
+}
+
+// nameRoutes gives a name to every route that has none.
+func nameRoutes(routes []Route) {
+	var names []string
+	for _, r := range routes {
+		names = append(names, r.Name)
+	}
+	for i, name := range literal.NumberNames("route", names) {
+		routes[i].Name = name
 	}
 }
 
@@ -82,22 +116,7 @@ func (l *loader) linkUpstreams(c *Config) {
 	for _, r := range c.Routes {
 		name := r.Upstream.V
 		if name != "" && !known[name] {
-			l.report(r.Upstream.At, fmt.Sprintf("there is no upstream %q", name), hintNames(name, all, "upstreams"))
+			l.Report(r.Upstream.At, fmt.Sprintf("there is no upstream %q", name), literal.NearestOrAll(name, all, "upstreams"))
 		}
 	}
-}
-
-// hintNames suggests the nearest name, or lists those there are.
-func hintNames(name string, known []string, section string) string {
-	const listed = 10
-	if hint := literal.DidYouMean(name, known); hint != "" {
-		return hint
-	}
-	switch n := len(known) - listed; {
-	case len(known) == 0:
-		return "add it under " + section
-	case n > 0:
-		return fmt.Sprintf("add it under %s, which has %s and %d more", section, strings.Join(known[:listed], ", "), n)
-	}
-	return fmt.Sprintf("add it under %s, which has %s", section, strings.Join(known, ", "))
 }

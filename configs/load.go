@@ -5,16 +5,15 @@ package configs
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
+	"time"
 
+	"sluice/configs/foreign"
 	"sluice/configs/literal"
+	"sluice/configs/reference"
 	"sluice/configs/tree"
 )
 
@@ -28,42 +27,28 @@ type Look func(*Config) Issues
 // the file, looks are called if there is one, with what could be read: a server, an address or an access log that could not be
 // is left out, and there may be none. What they find is reported in its place among the rest. For a valid file they are not called.
 func Load(path string, looks ...Look) (*Config, error) {
-	f, err := os.Open(path)
+	text, err := tree.ReadFile(path)
 	if err != nil {
-		return nil, Issues{{File: path, Message: "the configuration cannot be read: " + literal.Reason(err),
-			Hint: "name another file with -c FILE"}}
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, tree.TextMax+1))
-	if err != nil {
-		hint := ""
-		if errors.Is(err, syscall.EISDIR) {
-			hint = "name the file in it, as in -c " + filepath.Join(path, "sluice.yaml")
-		}
-		return nil, Issues{{File: path, Message: "the configuration cannot be read: " + literal.Reason(err), Hint: hint}}
+		return nil, err
 	}
 	return load(path, text, looks)
 }
-
-// lineEnds makes one kind of YAML's three, so that lines are counted alike everywhere (YAML 1.2.2, 5.4).
-var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // Parse is Load for a text in hand: tests, fuzzing, generated configurations. The name is used in messages, and relative paths
 // in the text start at its folder. It never panics, whatever src holds.
 func Parse(name string, src []byte) (*Config, error) { return load(name, src, nil) }
 
 func load(name string, src []byte, looks []Look) (*Config, error) {
-	text := strings.TrimPrefix(string(src), "\uFEFF") // a byte order mark, as Windows editors leave
-	text = lineEnds.Replace(text)
-	keys := map[string][]string{}
-	collectKeys(keys, "", file.info())
+	text := tree.Normal(string(src))
+	keys := reference.Keys(file.info())
 	l := &loader{
-		Source: tree.NewSource(name, literal.HideSecrets(text, keys)),
-		dir:    filepath.Dir(name),
-		env:    os.LookupEnv,
-		keys:   keys,
-		marks:  map[mark]Position{},
-		broken: map[Position]bool{},
+		Findings: tree.Findings{Source: tree.NewSource(name, literal.HideSecrets(text, keys))},
+		dir:      filepath.Dir(name),
+		now:      time.Now(),
+		env:      os.LookupEnv,
+		keys:     keys,
+		marks:    map[mark]Position{},
+		broken:   map[Position]bool{},
 	}
 	root, faults := tree.Parse(text)
 	if len(faults) > 0 {
@@ -78,13 +63,14 @@ func load(name string, src []byte, looks []Look) (*Config, error) {
 	readObject(l, file, c, root)
 	l.link(c)
 	l.validate(c)
-	if l.found > 0 {
+	if l.Found > 0 {
+		var seen Issues
 		for _, look := range looks {
-			l.issues = append(l.issues, look(l.readable(c))...)
+			seen = append(seen, look(l.readable(c))...)
 		}
-		return nil, l.failure()
+		return nil, l.Failure(seen...)
 	}
-	c.Warnings = l.warnings.Sort(name)
+	c.Warnings = l.Warnings.Sort(name)
 	return c, nil
 }
 
@@ -104,16 +90,14 @@ func (l *loader) readable(c *Config) *Config {
 
 // A loader is the state of one Parse.
 type loader struct {
-	*tree.Source
-	dir      string
-	env      func(string) (string, bool)
-	keys     map[string][]string // key → the places in the schema that know it
-	marks    map[mark]Position
-	broken   map[Position]bool // objects in which something is wrong
-	issues   Issues
-	found    int // issues, also those beyond issuesMax
-	warnings Issues
-	aside    Config // listeners and upstreams of sections that were written again, or mistyped
+	tree.Findings
+	dir    string
+	now    time.Time
+	env    func(string) (string, bool)
+	keys   map[string][]string // key → the places in the schema that know it
+	marks  map[mark]Position
+	broken map[Position]bool // objects in which something is wrong
+	aside  Config            // listeners and upstreams of sections that were written again, or mistyped
 }
 
 // A mark names a key, or an item of its list, of the object at a position. Rules use marks to point at plain values.
@@ -123,46 +107,17 @@ type mark struct {
 	item   int
 }
 
-// issuesMax bounds what one load reports; a file with more mistakes is not a configuration.
-const issuesMax = 500
-
-func (l *loader) report(at Position, message, hint string) { l.add(l.Issue(at, message, hint)) }
-
-func (l *loader) add(i Issue) {
-	l.found++
-	if l.found <= issuesMax {
-		l.issues = append(l.issues, i)
-	}
-}
-
-// failure returns what was reported, in order.
-func (l *loader) failure() Issues {
-	issues := l.issues.Sort(l.Name)
-	if l.found > issuesMax {
-		issues = append(issues, l.Issue(Position{}, fmt.Sprintf("%d more errors are not shown", l.found-issuesMax), ""))
-	}
-	return issues
-}
+// blame reports an error that may have a hint.
+func (l *loader) blame(at Position, err error) { l.Report(at, err.Error(), literal.HintOf(err)) }
 
 // sound runs read, which reads the object at a position, and notes whether it found nothing wrong. Rules that compare objects
 // leave out the others: what follows from a mistake is not reported.
 func (l *loader) sound(at Position, read func()) {
-	before := l.found
+	before := l.Found
 	read()
-	if l.found > before {
+	if l.Found > before {
 		l.broken[at] = true
 	}
-}
-
-// quietly runs read and forgets what it reports: a guess at what was meant may be wrong.
-func (l *loader) quietly(read func()) {
-	issues, found := l.issues, l.found
-	read()
-	l.issues, l.found = issues[:len(issues):len(issues)], found
-}
-
-func (l *loader) warn(at Position, message, hint string) {
-	l.warnings = append(l.warnings, l.Issue(at, message, hint))
 }
 
 // at returns where an object has written a key, or the item of its list; the object itself if it has not.
@@ -181,7 +136,7 @@ func (l *loader) written(object Position, key string) bool {
 // text returns a scalar with its variables expanded. Anything else is reported.
 func (l *loader) text(n *tree.Node, expected string) (string, bool) {
 	if n.Kind == tree.Null {
-		l.report(n.At, "expected "+expected+", found nothing", "write a value, or remove the key")
+		l.Report(n.At, "expected "+expected+", found nothing", "write a value, or remove the key")
 		return "", false
 	}
 	if n.Kind != tree.Scalar {
@@ -189,12 +144,12 @@ func (l *loader) text(n *tree.Node, expected string) (string, bool) {
 		if n.Kind == tree.Object {
 			hint = `check the quotes: a text with ": " in it is a mapping unless it is quoted`
 		}
-		l.report(n.At, "expected "+expected+", found "+n.Kind.String(), hint)
+		l.Report(n.At, "expected "+expected+", found "+n.Kind.String(), hint)
 		return "", false
 	}
 	text, err := literal.Expand(n.Text, l.env)
 	if err != nil {
-		l.report(n.At, err.Error(), literal.HintOf(err))
+		l.blame(n.At, err)
 		return "", false
 	}
 	return text, true
@@ -208,7 +163,7 @@ func parse[T any](l *loader, k kind[T], n *tree.Node) (v T, ok bool) {
 	}
 	v, err := k.Parse(text, l.dir)
 	if err != nil {
-		l.report(n.At, err.Error(), literal.HintOf(err))
+		l.blame(n.At, err)
 		var zero T // half a value must not meet the rules
 		return zero, false
 	}
@@ -227,7 +182,7 @@ func readObject[S any](l *loader, t *table[S], s *S, n *tree.Node) {
 		n = t.long(n)
 	}
 	if n.Kind != tree.Object {
-		l.report(n.At, "expected a mapping, found "+n.Kind.String(), "the keys here are "+literal.InWords(t.keys(), "and"))
+		l.Report(n.At, "expected a mapping, found "+n.Kind.String(), "the keys here are "+literal.InWords(t.keys(), "and"))
 		return
 	}
 	seen, meant := map[string]Position{}, map[string]bool{}
@@ -237,10 +192,10 @@ func readObject[S any](l *loader, t *table[S], s *S, n *tree.Node) {
 		r := t.row(p.Key)
 		switch {
 		case r == nil && !again:
-			guess := l.unknownKey(t.keys(), t.later, p)
+			guess := l.unknownKey(t.keys(), t.foreign, p)
 			meant[guess] = true // what was meant is not missing as well
 			if r := t.row(guess); r != nil {
-				l.quietly(func() { readAgain(l, t, r, p.Value) })
+				l.Quietly(func() { readAgain(l, t, r, p.Value) })
 			}
 		case r != nil && again:
 			l.checkCount(p, r.some, r.most)
@@ -256,7 +211,7 @@ func readObject[S any](l *loader, t *table[S], s *S, n *tree.Node) {
 	}
 	for _, r := range t.rows {
 		if _, ok := seen[r.key]; r.need && !ok && !meant[r.key] {
-			l.report(n.At, fmt.Sprintf("the key %q is missing", r.key), "")
+			l.Report(n.At, fmt.Sprintf("the key %q is missing", r.key), "")
 		}
 	}
 	l.checkOneOf(n.At, t.oneOf, chosen, meant)
@@ -268,10 +223,10 @@ func (l *loader) checkOneOf(at Position, oneOf []string, chosen []tree.Pair, mea
 		return
 	}
 	if len(chosen) == 0 && !slices.ContainsFunc(oneOf, func(key string) bool { return meant[key] }) {
-		l.report(at, fmt.Sprintf("the key %q is missing", oneOf[0]), "exactly one of "+literal.InWords(oneOf, "and")+" is needed")
+		l.Report(at, fmt.Sprintf("the key %q is missing", oneOf[0]), "exactly one of "+literal.InWords(oneOf, "and")+" is needed")
 	}
 	for i := 1; i < len(chosen); i++ {
-		l.report(chosen[i].At, fmt.Sprintf("%s does not go with %s at line %d", chosen[i].Key, chosen[0].Key, chosen[0].At.Line),
+		l.Report(chosen[i].At, fmt.Sprintf("%s does not go with %s at line %d", chosen[i].Key, chosen[0].Key, chosen[0].At.Line),
 			"write exactly one of "+literal.InWords(oneOf, "and"))
 	}
 }
@@ -302,9 +257,9 @@ func (l *loader) checkCount(p tree.Pair, some bool, most int) {
 	n := len(p.Value.Items) + len(p.Value.Pairs)
 	switch {
 	case some && n == 0 && p.Value.Kind != tree.Scalar && p.Value.Kind != tree.Null:
-		l.report(p.Value.At, fmt.Sprintf("%s is empty", p.Key), "add something, or remove the key")
+		l.Report(p.Value.At, fmt.Sprintf("%s is empty", p.Key), "add something, or remove the key")
 	case most > 0 && n > most:
-		l.report(p.Value.At, fmt.Sprintf("%s has %d entries, and %d are allowed", p.Key, n, most), "")
+		l.Report(p.Value.At, fmt.Sprintf("%s has %d entries, and %d are allowed", p.Key, n, most), "")
 	}
 }
 
@@ -333,15 +288,15 @@ func (l *loader) repeated(seen map[string]Position, p tree.Pair) bool {
 		seen[p.Key] = p.At
 		return false
 	}
-	l.report(p.At, fmt.Sprintf("duplicate key %q", p.Key), fmt.Sprintf("it was written at line %d before", first.Line))
+	l.Report(p.At, fmt.Sprintf("duplicate key %q", p.Key), fmt.Sprintf("it was written at line %d before", first.Line))
 	return true
 }
 
 // unknownKey reports a key that its mapping does not know, and returns the best guess at what was meant.
-func (l *loader) unknownKey(known []string, others map[string]later, p tree.Pair) (meant string) {
+func (l *loader) unknownKey(known []string, others foreign.Keys, p tree.Pair) (meant string) {
 	hint := ""
 	if other, ok := others[p.Key]; ok {
-		meant, hint = other.meant, cmp.Or(other.hint, "this version cannot do that")
+		meant, hint = other.Meant, cmp.Or(other.Hint, "this version cannot do that")
 	} else {
 		meant, _ = literal.Nearest(p.Key, known)
 		hint = literal.DidYouMean(p.Key, known)
@@ -352,19 +307,6 @@ func (l *loader) unknownKey(known []string, others map[string]later, p tree.Pair
 	if hint == "" {
 		hint = "the keys here are " + literal.InWords(known, "and")
 	}
-	l.report(p.At, fmt.Sprintf("unknown key %q", literal.HideSecrets(p.Key, l.keys)), hint) // "token:secret" is one key
+	l.Report(p.At, fmt.Sprintf("unknown key %q", literal.HideSecrets(p.Key, l.keys)), hint) // "token:secret" is one key
 	return meant
-}
-
-// collectKeys notes for each key of the schema the objects that have it.
-func collectKeys(keys map[string][]string, path string, rows []rowInfo) {
-	for _, r := range rows {
-		where := path
-		if where == "" {
-			where = "the top level"
-		}
-		keys[r.key] = append(keys[r.key], where)
-		below := strings.TrimPrefix(path+"."+r.key+r.shape.path, ".")
-		collectKeys(keys, below, r.shape.rows)
-	}
 }

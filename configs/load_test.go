@@ -29,8 +29,13 @@ func mustParse(t *testing.T, src string) *Config {
 }
 
 func TestExamplesLoad(t *testing.T) {
-	files, err := filepath.Glob("examples/*.yaml")
-	if err != nil || len(files) < 6 {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("examples")); err != nil {
+		t.Fatal(err)
+	}
+	makeCertificates(t, filepath.Join(dir, "certs"))
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil || len(files) < 8 {
 		t.Fatal(files, err)
 	}
 	for _, f := range files {
@@ -51,7 +56,7 @@ upstreams: {app: {servers: "10.0.0.1:80"}}
 func TestDefaults(t *testing.T) {
 	c := mustParse(t, smallest)
 	want := ListenerTimeouts{Header: 15 * time.Second, Idle: 75 * time.Second, BodyIdle: 30 * time.Second, WriteIdle: 30 * time.Second, MinRate: 1024,
-		Hello: 5 * time.Second, ProxyHeader: 3 * time.Second, Tunnel: time.Hour, HalfClosed: 30 * time.Second}
+		Hello: 5 * time.Second, Handshake: 10 * time.Second, ProxyHeader: 3 * time.Second, Tunnel: time.Hour, HalfClosed: 30 * time.Second}
 	if got := c.Listeners[0].Timeouts; got != want {
 		t.Errorf("listener timeouts %+v", got)
 	}
@@ -134,7 +139,7 @@ func TestEveryValueArrives(t *testing.T) {
 	equal("limits", []int{edge.MaxConnections, edge.MaxConnectionsPerIP}, []int{10, 2})
 	equal("allow", edge.ClientIP.Allow, []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32")})
 	equal("timeouts", edge.Timeouts, ListenerTimeouts{Header: 15 * time.Second, Idle: 75 * time.Second, BodyIdle: 30 * time.Second,
-		WriteIdle: 30 * time.Second, MinRate: 1024, Hello: time.Second, ProxyHeader: 90 * time.Second, Tunnel: 2 * time.Hour, HalfClosed: 100 * time.Millisecond})
+		WriteIdle: 30 * time.Second, MinRate: 1024, Hello: time.Second, Handshake: 10 * time.Second, ProxyHeader: 90 * time.Second, Tunnel: 2 * time.Hour, HalfClosed: 100 * time.Millisecond})
 
 	r := c.Routes[0]
 	equal("sni", r.SNI, []string{"a.example.com", "*.b.example.com", ""})
@@ -148,7 +153,7 @@ func TestEveryValueArrives(t *testing.T) {
 	equal("unix server", u.Servers[1].Address, Address{Network: "unix", Path: "/run/app.sock"})
 	equal("upstream", []any{u.Balance, u.HashOn, u.ProxyProtocol, u.Timeouts.Connect}, []any{"hash", "sni", "v1", 4 * time.Second})
 	equal("log", c.Log, Log{"debug", Access{"conf/logs/access.json", "json", c.Log.Access.At}})
-	equal("runtime", c.Runtime, Runtime{Loops: 2, Memory: 64 << 20})
+	equal("runtime", c.Runtime, Runtime{Loops: 2, Memory: 64 << 20, At: c.Runtime.At})
 }
 
 // everyHTTPValue has a value other than the default for every key that is for http.
@@ -200,7 +205,7 @@ func TestEveryHTTPValueArrives(t *testing.T) {
 	equal("protocols", []string{web.Protocol, c.Listeners[1].Protocol}, []string{"http", "tcp"})
 	equal("trusted", web.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")})
 	equal("timeouts", web.Timeouts, ListenerTimeouts{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 0,
-		5 * time.Second, 3 * time.Second, time.Hour, 30 * time.Second})
+		5 * time.Second, 10 * time.Second, 3 * time.Second, time.Hour, 30 * time.Second})
 	equal("limits, the last one by another", web.Limits, ListenerLimits{4 << 10, 9, 4 << 10, web.Limits.At})
 	equal("hosts", r.Hosts, []string{"a.example.com", "*.b.example.com", "10.0.0.1", "[::1]", "[::2]"})
 	equal("paths and methods", [][]string{r.Paths, r.Methods}, [][]string{{"/a/*", "/b", "/.*", "/*"}, {"GET", "custom"}})
@@ -219,6 +224,7 @@ func TestEveryHTTPValueArrives(t *testing.T) {
 	equal("respond", *c.Routes[1].Respond, Respond{404, "{uri}\n", []HeaderValue{{"Set-Cookie", "a"}, {"Set-Cookie", "b"}}, c.Routes[1].Respond.At})
 	equal("redirect", *c.Routes[2].Redirect, Redirect{"{scheme}://{host}:8443{path}?x={query}", 303, Position{Line: 27, Column: 27}})
 	equal("server", c.Upstreams[0].Servers[0].Address, Address{Network: "tcp", Host: "db.internal", Port: 8080})
+	equal("scheme", c.Upstreams[0].Servers[0].Scheme, "http")
 	equal("pool", c.Upstreams[0].Pool, Pool{0, time.Second})
 	equal("hash", []string{c.Upstreams[1].HashOn, c.Upstreams[1].HashName}, []string{"cookie", "Session-ID"})
 }
@@ -405,9 +411,9 @@ func TestQuick(t *testing.T) {
 	if got := c.Issue(c.Listeners[0].Bind[0].At, ":8080 is in use", "").Error(); got != "(command line): :8080 is in use" {
 		t.Error(got)
 	}
-	_, err = Quick("tcp", "8080", []string{"a:1", "https://b"})
+	_, err = Quick("tcp", "8080", []string{"a:1", "ftp://b:1"})
 	want := "--from: \"8080\" is not an address: a port needs a colon\n  hint: write \":8080\"\n" +
-		"--to: servers with https:// are not supported\n  hint: this version speaks plain HTTP/1.1 to servers; protocol: tcp passes TLS on"
+		"--to: servers with ftp:// are not supported\n  hint: write \"host:port\", \"https://host:port\", \"unix:/path\", \"dns://name:port\", \"srv://_service._proto.name\" or \"file:path\""
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
@@ -451,7 +457,7 @@ func FuzzParse(f *testing.F) {
 		case !errors.As(err, &issues) || len(issues) == 0 || c != nil:
 			t.Fatalf("%T %v", err, err)
 		}
-		lines := strings.Count(lineEnds.Replace(string(src)), "\n") + 1
+		lines := strings.Count(tree.Normal(string(src)), "\n") + 1
 		for _, i := range issues {
 			if i.Message == "" || i.File == "f.yaml" && i.At.Line > lines || strings.ContainsRune(i.Line, '\n') {
 				t.Errorf("a bad issue: %+v", i)
@@ -466,6 +472,11 @@ func checkPromises(t *testing.T, c *Config) {
 	names := map[string]bool{}
 	for _, u := range c.Upstreams {
 		names[u.Name] = true
+		for _, s := range u.Servers {
+			if u.Refuses(s) != "" || s.Address.Scheme != "" || s.Scheme == "https" && u.TLS == nil {
+				t.Errorf("server %+v of %+v", s, u)
+			}
+		}
 		if len(u.Servers) == 0 {
 			t.Errorf("upstream %q is empty", u.Name)
 		}
@@ -492,7 +503,8 @@ func checkPromises(t *testing.T, c *Config) {
 		}
 		for _, name := range r.Listeners {
 			i := slices.IndexFunc(c.Listeners, func(l Listener) bool { return l.Name == name })
-			if http := c.Listeners[i].Protocol == "http"; http && r.HasSNI || !http && (r.Upstream.V == "" || r.Hosts != nil || r.Paths != nil || r.Methods != nil) {
+			passed := r.Passthrough && r.HasSNI && r.Upstream.V != "" && c.Listeners[i].TLS != nil
+			if http := c.Listeners[i].Protocol == "http"; http && r.HasSNI && !passed || !http && (r.Upstream.V == "" || r.Hosts != nil || r.Paths != nil || r.Methods != nil) {
 				t.Errorf("route %+v on listener %+v", r, c.Listeners[i])
 			}
 		}
@@ -500,6 +512,9 @@ func checkPromises(t *testing.T, c *Config) {
 	for _, l := range c.Listeners {
 		if len(l.Bind) == 0 || l.Protocol != "tcp" && l.Protocol != "http" || l.Timeouts.Hello <= 0 || l.Limits.URIBytes > l.Limits.HeaderBytes {
 			t.Errorf("listener %+v", l)
+		}
+		if tls := l.TLS; tls != nil && (len(tls.Certificates) == 0 || tls.Certificates[0].Key == "" || tls.ClientAuth != "none" && tls.ClientCA == "") {
+			t.Errorf("tls %+v", tls)
 		}
 	}
 }

@@ -7,24 +7,19 @@ package configs
 // Places are the reason why the loader needs no reflection: a row that names a field of the wrong type does not compile.
 
 import (
-	"sluice/configs/literal"
+	"sluice/configs/foreign"
+	"sluice/configs/reference"
 	"sluice/configs/tree"
 )
 
 type table[S any] struct {
-	at    func(*S) *Position // nil if nobody needs to know
-	name  func(*S) *string   // where the key of a named object goes
-	short string             // the row that a scalar in place of the object sets; "" = none
-	words []string           // but these scalars are rows themselves, and set them to true
-	rows  []row[S]
-	oneOf []string         // keys of which exactly one is written
-	later map[string]later // keys of other versions, and of other programs
-}
-
-// later is a key that is not built, or that other programs have: still unknown, but not a slip of the hand.
-type later struct {
-	hint  string // "" = the usual one
-	meant string // the key that is not missing beside it
+	at      func(*S) *Position // nil if nobody needs to know
+	name    func(*S) *string   // where the key of a named object goes
+	short   string             // the row that a scalar in place of the object sets; "" = none
+	words   []string           // but these scalars are rows themselves, and set them to true
+	rows    []row[S]
+	oneOf   []string // keys of which exactly one is written
+	foreign foreign.Keys
 }
 
 type row[S any] struct {
@@ -53,33 +48,25 @@ type place[S any] interface {
 	read(l *loader, s *S, n *tree.Node) // reports what is wrong; leaves s alone then
 	fill(s *S, def string)              // sets the default; "" for a nested object fills its rows
 	target(s *S) any                    // the pointer to the field
-	shape() shape
+	shape() reference.Shape
 }
 
-// A shape is a place without its types, for the reference and for suggestions.
-type shape struct {
-	value   string // "a duration"
-	choices []string
-	limits  string
-	list    bool
-	path    string // how the rows below are addressed: "", ".NAME" or "[]"
-	short   string
-	rows    []rowInfo
-}
-
-type rowInfo struct {
-	key, def, none, doc, only string
-	need                      bool
-	apply                     change
-	shape                     shape
-}
-
-func (t *table[S]) info() []rowInfo {
-	var rows []rowInfo
+// info describes t without its types.
+func (t *table[S]) info() []reference.Row {
+	var rows []reference.Row
 	for _, r := range t.rows {
-		rows = append(rows, rowInfo{r.key, r.def, r.none, r.doc, r.only, r.need, r.apply, r.to.shape()})
+		rows = append(rows, reference.Row{Key: r.key, Default: r.def, None: r.none, Doc: r.doc, Only: r.only, Need: r.need,
+			Apply: string(r.apply), Shape: r.to.shape()})
 	}
 	return rows
+}
+
+// fill sets the defaults of every row in s. They are texts, read by the same parser as a user's: no default can be one that a user
+// could not write. Objects are filled before their keys are read, so a key that is absent, or wrong, leaves the default.
+func (t *table[S]) fill(s *S) {
+	for _, r := range t.rows {
+		r.to.fill(s, r.def)
+	}
 }
 
 func (t *table[S]) keys() []string {
@@ -111,8 +98,8 @@ func (p onePlace[S, T]) fill(s *S, def string) {
 }
 
 func (p onePlace[S, T]) target(s *S) any { return p.field(s) }
-func (p onePlace[S, T]) shape() shape {
-	return shape{value: p.kind.Name, choices: p.kind.Choices, limits: p.kind.Limits}
+func (p onePlace[S, T]) shape() reference.Shape {
+	return reference.Shape{Value: p.kind.Name, Choices: p.kind.Choices, Limits: p.kind.Limits}
 }
 
 // list is any number of scalars; a single one needs no brackets.
@@ -134,8 +121,8 @@ func (p listPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 
 func (p listPlace[S, T]) fill(*S, string) {}
 func (p listPlace[S, T]) target(s *S) any { return p.field(s) }
-func (p listPlace[S, T]) shape() shape {
-	return shape{value: p.kind.Name, choices: p.kind.Choices, limits: p.kind.Limits, list: true}
+func (p listPlace[S, T]) shape() reference.Shape {
+	return reference.Shape{Value: p.kind.Name, Choices: p.kind.Choices, Limits: p.kind.Limits, List: true}
 }
 
 // group is a nested object.
@@ -149,8 +136,8 @@ type groupPlace[S, T any] struct {
 func (p groupPlace[S, T]) read(l *loader, s *S, n *tree.Node) { readObject(l, p.table, p.field(s), n) }
 func (p groupPlace[S, T]) fill(s *S, _ string)                { p.table.fill(p.field(s)) }
 func (p groupPlace[S, T]) target(s *S) any                    { return p.field(s) }
-func (p groupPlace[S, T]) shape() shape {
-	return shape{value: "a mapping", short: p.table.short, rows: p.table.info()}
+func (p groupPlace[S, T]) shape() reference.Shape {
+	return reference.Shape{Value: "a mapping", Short: p.table.short, Rows: p.table.info()}
 }
 
 // named is a mapping from names to objects.
@@ -163,7 +150,7 @@ type namedPlace[S, T any] struct {
 
 func (p namedPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 	if n.Kind != tree.Object {
-		l.report(n.At, "expected names with a mapping each, found "+n.Kind.String(), "")
+		l.Report(n.At, "expected names with a mapping each, found "+n.Kind.String(), "")
 		return
 	}
 	seen := map[string]Position{}
@@ -172,7 +159,7 @@ func (p namedPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 		var v T
 		p.table.fill(&v)
 		if _, err := name.Parse(pair.Key, ""); err != nil {
-			l.report(pair.At, err.Error(), literal.HintOf(err))
+			l.blame(pair.At, err)
 		}
 		*p.table.name(&v) = pair.Key // even a bad name may be referred to, which is not a second mistake
 		object := *pair.Value
@@ -186,8 +173,8 @@ func (p namedPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 
 func (p namedPlace[S, T]) fill(*S, string) {}
 func (p namedPlace[S, T]) target(s *S) any { return p.field(s) }
-func (p namedPlace[S, T]) shape() shape {
-	return shape{value: "names, each with a mapping", path: ".NAME", rows: p.table.info()}
+func (p namedPlace[S, T]) shape() reference.Shape {
+	return reference.Shape{Value: "names, each with a mapping", Path: ".NAME", Rows: p.table.info()}
 }
 
 // items is a list of objects.
@@ -209,8 +196,8 @@ func (p itemsPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 
 func (p itemsPlace[S, T]) fill(*S, string) {}
 func (p itemsPlace[S, T]) target(s *S) any { return p.field(s) }
-func (p itemsPlace[S, T]) shape() shape {
-	return shape{value: "a mapping", list: true, path: "[]", short: p.table.short, rows: p.table.info()}
+func (p itemsPlace[S, T]) shape() reference.Shape {
+	return reference.Shape{Value: "a mapping", List: true, Path: "[]", Short: p.table.short, Rows: p.table.info()}
 }
 
 // itemsOf returns the items of a list; anything else is a list of itself.

@@ -5,10 +5,10 @@ package configs
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	"sluice/configs/literal"
+	"sluice/configs/reference"
 	"sluice/configs/tree"
 )
 
@@ -31,8 +31,8 @@ func (p optionalPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 
 func (p optionalPlace[S, T]) fill(*S, string) {}
 func (p optionalPlace[S, T]) target(s *S) any { return p.field(s) }
-func (p optionalPlace[S, T]) shape() shape {
-	return shape{value: "a mapping", short: shortNames(p.table.short, p.table.words), rows: p.table.info()}
+func (p optionalPlace[S, T]) shape() reference.Shape {
+	return reference.Shape{Value: "a mapping", Short: reference.Shorts(p.table.short, p.table.words), Rows: p.table.info()}
 }
 
 // maybe is a scalar, or nil.
@@ -53,7 +53,9 @@ func (p maybePlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 
 func (p maybePlace[S, T]) fill(*S, string) {}
 func (p maybePlace[S, T]) target(s *S) any { return p.field(s) }
-func (p maybePlace[S, T]) shape() shape    { return shape{value: p.kind.Name, limits: p.kind.Limits} }
+func (p maybePlace[S, T]) shape() reference.Shape {
+	return reference.Shape{Value: p.kind.Name, Limits: p.kind.Limits}
+}
 
 // present is the word true, whose presence says everything: it has no field.
 func present[S any](hint string) place[S] { return presentPlace[S]{hint} }
@@ -62,22 +64,24 @@ type presentPlace[S any] struct{ hint string }
 
 func (p presentPlace[S]) read(l *loader, _ *S, n *tree.Node) {
 	if v, ok := parse(l, boolean, n); ok && !v {
-		l.report(n.At, "false means nothing here", p.hint)
+		l.Report(n.At, "false means nothing here", p.hint)
 	}
 }
 
 func (p presentPlace[S]) fill(*S, string) {}
 func (p presentPlace[S]) target(s *S) any { return s }
-func (p presentPlace[S]) shape() shape    { return shape{choices: []string{"true"}, value: boolean.Name} }
-
-// checkTLSAt is an object that may also be true, for one with nothing in it, or false, for none.
-func checkTLSAt[S any](field func(*S) **CheckTLS) place[S] {
-	return checkTLSPlace[S]{optionalPlace[S, CheckTLS]{checkTLS, field}}
+func (p presentPlace[S]) shape() reference.Shape {
+	return reference.Shape{Choices: []string{"true"}, Value: boolean.Name}
 }
 
-type checkTLSPlace[S any] struct{ optionalPlace[S, CheckTLS] }
+// switched is an object that may also be true, for one with nothing in it, or false, for none.
+func switched[S, T any](t *table[T], field func(*S) **T) place[S] {
+	return switchedPlace[S, T]{optionalPlace[S, T]{t, field}}
+}
 
-func (p checkTLSPlace[S]) read(l *loader, s *S, n *tree.Node) {
+type switchedPlace[S, T any] struct{ optionalPlace[S, T] }
+
+func (p switchedPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 	if n.Kind != tree.Scalar {
 		p.optionalPlace.read(l, s, n)
 		return
@@ -87,9 +91,9 @@ func (p checkTLSPlace[S]) read(l *loader, s *S, n *tree.Node) {
 	}
 }
 
-func (p checkTLSPlace[S]) shape() shape {
+func (p switchedPlace[S, T]) shape() reference.Shape {
 	shape := p.optionalPlace.shape()
-	shape.value = "true, false or a mapping"
+	shape.Value = "true, false or a mapping"
 	return shape
 }
 
@@ -107,14 +111,14 @@ type fieldsPlace[S any] struct {
 
 func (p fieldsPlace[S]) read(l *loader, s *S, n *tree.Node) {
 	if n.Kind != tree.Object {
-		l.report(n.At, "expected names of header fields with a text each, found "+n.Kind.String(), "as in {X-Name: value}")
+		l.Report(n.At, "expected names of header fields with a text each, found "+n.Kind.String(), "as in {X-Name: value}")
 		return
 	}
 	seen := map[string]Position{}
 	for _, pair := range n.Pairs {
 		l.repeated(seen, tree.Pair{Key: strings.ToLower(pair.Key), At: pair.At})
 		if _, err := p.name.Parse(pair.Key, ""); err != nil {
-			l.report(pair.At, err.Error(), literal.HintOf(err))
+			l.blame(pair.At, err)
 		}
 		values := []*tree.Node{pair.Value}
 		if p.many {
@@ -129,12 +133,12 @@ func (p fieldsPlace[S]) read(l *loader, s *S, n *tree.Node) {
 
 func (p fieldsPlace[S]) fill(*S, string) {}
 func (p fieldsPlace[S]) target(s *S) any { return p.field(s) }
-func (p fieldsPlace[S]) shape() shape {
+func (p fieldsPlace[S]) shape() reference.Shape {
 	text := "names of header fields, each with a text"
 	if p.many {
 		text = "names of header fields, each with one or a list of texts"
 	}
-	return shape{value: text}
+	return reference.Shape{Value: text}
 }
 
 // defaults is a list of scalars with a default, which is written with a comma and a blank between two.
@@ -171,9 +175,9 @@ func (p switchablePlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 	p.defaultsPlace.read(l, s, n)
 }
 
-func (p switchablePlace[S, T]) shape() shape {
+func (p switchablePlace[S, T]) shape() reference.Shape {
 	shape := p.listPlace.shape()
-	shape.value = "off, or " + shape.value
+	shape.Value = "off, or " + shape.Value
 	return shape
 }
 
@@ -199,32 +203,18 @@ func (p causesPlace[S]) read(l *loader, s *S, n *tree.Node) {
 
 func (p causesPlace[S]) fill(s *S, def string) { p.field(s).after(strings.Split(def, ", ")) }
 func (p causesPlace[S]) target(s *S) any       { return p.field(s) }
-func (p causesPlace[S]) shape() shape {
-	return shape{value: p.kind.Name, choices: p.kind.Choices, limits: p.kind.Limits, list: true}
+func (p causesPlace[S]) shape() reference.Shape {
+	return reference.Shape{Value: p.kind.Name, Choices: p.kind.Choices, Limits: p.kind.Limits, List: true}
 }
 
 // after makes words the only causes of r.
 func (r *Retry) after(words []string) {
-	flags := map[string]*bool{"connect": &r.Connect, "reset": &r.Reset, "timeout": &r.Timeout, "marked_down": &r.MarkedDown}
-	for word, set := range flags {
-		*set = slices.Contains(words, word)
-	}
-	r.Statuses = nil
-	for _, word := range literal.SortedUnique(words) {
-		if flags[word] == nil {
-			status, _ := literal.Count(word) // the kind has read it
-			r.Statuses = append(r.Statuses, status)
-		}
-	}
+	flags, statuses := literal.RetryFlags(words)
+	r.Connect, r.Reset, r.Timeout, r.MarkedDown, r.Statuses = flags["connect"], flags["reset"], flags["timeout"], flags["marked_down"], statuses
 }
 
-// shortNames lists the rows of an object that a scalar can stand for.
-func shortNames(short string, words []string) string {
-	if short == "" {
-		return ""
-	}
-	return strings.Join(append([]string{short}, words...), "` or `")
-}
+// prefixFileMax bounds a deny_file: about a million lines.
+const prefixFileMax = 16 << 20
 
 // prefixFile is the path of a file whose lines are appended to a list.
 func prefixFile[S any](field func(*S) *[]netip.Prefix) place[S] { return prefixFilePlace[S]{field} }
@@ -238,16 +228,21 @@ func (p prefixFilePlace[S]) read(l *loader, s *S, n *tree.Node) {
 	if !ok {
 		return
 	}
-	prefixes, issues, err := readPrefixes(literal.JoinPath(l.dir, path))
+	path = literal.JoinPath(l.dir, path)
+	text, err := literal.ReadText(path, prefixFileMax)
 	if err != nil {
-		l.report(n.At, err.Error(), literal.HintOf(err))
+		l.blame(n.At, err)
 	}
-	for _, i := range issues {
-		l.add(i)
+	src := tree.NewSource(path, text)
+	prefixes, slips := literal.Prefixes(src.Lines)
+	for _, s := range slips {
+		l.Add(src.Issue(Position{Line: s.Line, Column: s.Column}, s.Err.Error(), literal.HintOf(s.Err)))
 	}
 	*p.field(s) = append(*p.field(s), prefixes...)
 }
 
 func (p prefixFilePlace[S]) fill(*S, string) {}
 func (p prefixFilePlace[S]) target(s *S) any { return p.field(s) }
-func (p prefixFilePlace[S]) shape() shape    { return shape{value: "the path of a file"} }
+func (p prefixFilePlace[S]) shape() reference.Shape {
+	return reference.Shape{Value: "the path of a file"}
+}

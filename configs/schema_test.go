@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sluice/configs/literal"
+	"sluice/configs/reference"
 	"sluice/configs/tree"
 )
 
@@ -47,10 +48,12 @@ func TestEveryFieldHasARow(t *testing.T) {
 	covers(t, pool)
 	covers(t, routeTimeouts)
 	covers(t, upstreams, "Name", "At", "HashName")
-	covers(t, servers, "At", "Discover")
-	covers(t, serverLine, "At", "Discover")
+	covers(t, servers, "At", "Discover", "Scheme")
+	covers(t, serverLine, "At", "Discover", "Scheme")
 	covers(t, check, "At")
-	covers(t, checkTLS)
+	covers(t, listenerTLS, "At")
+	covers(t, certificates, "At")
+	covers(t, upstreamTLS, "At")
 	covers(t, eject, "At")
 	covers(t, queue)
 	covers(t, sticky, "At")
@@ -59,7 +62,7 @@ func TestEveryFieldHasARow(t *testing.T) {
 	covers(t, admin, "At")
 	covers(t, logs)
 	covers(t, access, "At")
-	covers(t, runtimes)
+	covers(t, runtimes, "At")
 }
 
 // covers fails for exported fields of S that no row of tab sets, except the derived ones.
@@ -80,26 +83,26 @@ func covers[S any](t *testing.T, tab *table[S], derived ...string) {
 }
 
 // eachRow calls f for every row of the schema with its path.
-func eachRow(path string, rows []rowInfo, f func(path string, r rowInfo)) {
+func eachRow(path string, rows []reference.Row, f func(path string, r reference.Row)) {
 	for _, r := range rows {
-		below := strings.TrimPrefix(path+"."+r.key, ".")
+		below := strings.TrimPrefix(path+"."+r.Key, ".")
 		f(below, r)
-		eachRow(below+r.shape.path, r.shape.rows, f)
+		eachRow(below+r.Shape.Path, r.Shape.Rows, f)
 	}
 }
 
 func TestEveryRowIsDocumented(t *testing.T) {
-	eachRow("", file.info(), func(path string, r rowInfo) {
-		if !strings.HasSuffix(r.doc, ".") || len(r.doc) < 10 {
-			t.Errorf("%s: the text %q is not a sentence", path, r.doc)
+	eachRow("", file.info(), func(path string, r reference.Row) {
+		if !strings.HasSuffix(r.Doc, ".") || len(r.Doc) < 10 {
+			t.Errorf("%s: the text %q is not a sentence", path, r.Doc)
 		}
-		if r.apply == "" || r.shape.value == "" {
+		if r.Apply == "" || r.Shape.Value == "" {
 			t.Errorf("%s: no class of change, or no kind", path)
 		}
-		if len(r.shape.rows) == 0 && !r.need && r.def == "" && r.none == "" {
+		if len(r.Shape.Rows) == 0 && !r.Need && r.Default == "" && r.None == "" {
 			t.Errorf("%s: nothing says what its absence means", path)
 		}
-		if strings.Contains(r.doc, "|") {
+		if strings.Contains(r.Doc, "|") {
 			t.Errorf("%s: | would break the table", path)
 		}
 	})
@@ -116,38 +119,38 @@ func TestFullExampleHasEveryKeyWithItsDefault(t *testing.T) {
 	}
 	found := map[string][]string{}
 	flatten("", root, file.info(), found)
-	eachRow("", file.info(), func(path string, r rowInfo) {
+	eachRow("", file.info(), func(path string, r reference.Row) {
 		values, ok := found[path]
 		if !ok {
 			t.Errorf("full.yaml lacks %s", path)
 		}
-		if r.def != "" && !slices.Contains(values, r.def) {
-			t.Errorf("full.yaml has %s: %v, never the default %s", path, values, r.def)
+		if r.Default != "" && !slices.Contains(values, r.Default) {
+			t.Errorf("full.yaml has %s: %v, never the default %s", path, values, r.Default)
 		}
 	})
 }
 
 // flatten collects the values of a file by the path of their row.
-func flatten(path string, n *tree.Node, rows []rowInfo, found map[string][]string) {
+func flatten(path string, n *tree.Node, rows []reference.Row, found map[string][]string) {
 	for _, p := range n.Pairs {
-		i := slices.IndexFunc(rows, func(r rowInfo) bool { return r.key == p.Key })
+		i := slices.IndexFunc(rows, func(r reference.Row) bool { return r.Key == p.Key })
 		if i < 0 {
 			continue
 		}
 		below := strings.TrimPrefix(path+"."+p.Key, ".")
 		found[below] = append(found[below], textOf(p.Value))
-		s := rows[i].shape
-		switch s.path {
+		s := rows[i].Shape
+		switch s.Path {
 		case ".NAME":
 			for _, named := range p.Value.Pairs {
-				flatten(below+s.path, named.Value, s.rows, found)
+				flatten(below+s.Path, named.Value, s.Rows, found)
 			}
 		case "[]":
 			for _, item := range itemsOf(p.Value) {
-				flatten(below+s.path, item, s.rows, found)
+				flatten(below+s.Path, item, s.Rows, found)
 			}
 		default:
-			flatten(below, p.Value, s.rows, found)
+			flatten(below, p.Value, s.Rows, found)
 		}
 	}
 }
@@ -167,9 +170,9 @@ func textOf(n *tree.Node) string {
 // A key that holds a secret must be one that quoted lines hide, whatever it is called.
 func TestSecretsAreHidden(t *testing.T) {
 	hidden := 0
-	eachRow("", file.info(), func(path string, r rowInfo) {
-		if r.shape.value == "a secret" {
-			line := literal.HideSecrets(r.key+": correct-horse-battery", nil)
+	eachRow("", file.info(), func(path string, r reference.Row) {
+		if r.Shape.Value == "a secret" {
+			line := literal.HideSecrets(r.Key+": correct-horse-battery", nil)
 			if strings.Contains(line, "horse") {
 				t.Errorf("%s: %q", path, line)
 			}

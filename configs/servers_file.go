@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"unicode/utf8"
 
+	"sluice/configs/foreign"
 	"sluice/configs/literal"
 	"sluice/configs/tree"
 )
@@ -20,14 +20,16 @@ import (
 const (
 	serversFileMax  = 1_000_000 // bytes
 	serversLinesMax = 10_000    // servers
-	serverWordsMax  = 16        // words of a line that are read: with so many, some are wrong
 )
+
+// serverWords is how a line becomes a mapping.
+var serverWords = tree.Line{First: "address", Flags: []string{"backup"}}
 
 // serverLine is a server whose address is one: places where servers are found do not nest.
 var serverLine = &table[Server]{
-	at:    func(s *Server) *Position { return &s.At },
-	later: foreignServerKeys,
-	rows:  serverRows(fixedAddress),
+	at:      func(s *Server) *Position { return &s.At },
+	foreign: foreign.Server,
+	rows:    serverRows(fixedAddress),
 }
 
 // ParseServers reads the text of a file of servers, which has at most 1,000,000 bytes and 10,000 servers. The servers are in the
@@ -39,77 +41,34 @@ func ParseServers(text, file string) ([]Server, Issues) {
 		return nil, Issues{{File: file, Message: fmt.Sprintf("the file has %d bytes, and %d are allowed", len(text), serversFileMax)}}
 	}
 	l := &loader{
-		Source: tree.NewSource(file, lineEnds.Replace(strings.TrimPrefix(text, "\uFEFF"))),
-		dir:    filepath.Dir(file),
-		marks:  map[mark]Position{},
+		Findings: tree.Findings{Source: tree.NewSource(file, tree.Normal(text))},
+		dir:      filepath.Dir(file),
+		marks:    map[mark]Position{},
 	}
 	var servers []Server
 	lines := map[Address]int{}
 	for i, line := range l.Lines {
-		n := l.serverNode(i+1, line)
+		n := serverWords.Object(i+1, line)
 		if n == nil {
 			continue
 		}
 		if len(servers) == serversLinesMax {
-			l.report(n.At, fmt.Sprintf("the file lists more than %d servers", serversLinesMax), "")
+			l.Report(n.At, fmt.Sprintf("the file lists more than %d servers", serversLinesMax), "")
 		}
-		if len(servers) == serversLinesMax || l.found > issuesMax {
+		if len(servers) == serversLinesMax || l.Found > tree.FindingsMax {
 			break // what follows is as much work, and says no more
 		}
 		s := l.serverOf(n)
 		if first, ok := lines[s.Address]; ok && s.Address != (Address{}) {
-			l.report(n.At, fmt.Sprintf("the server %s is listed twice", s.Address), fmt.Sprintf("it is at line %d too; use weight for a larger share", first))
+			l.Report(n.At, fmt.Sprintf("the server %s is listed twice", s.Address), fmt.Sprintf("it is at line %d too; use weight for a larger share", first))
 		}
 		lines[s.Address] = n.At.Line
 		servers = append(servers, s)
 	}
-	if l.found > 0 {
-		return nil, l.failure()
+	if l.Found > 0 {
+		return nil, l.Failure()
 	}
 	return servers, nil
-}
-
-// serverNode makes a line what its mapping would be; nil if it has nothing to read.
-func (l *loader) serverNode(number int, line string) *tree.Node {
-	const blanks = " \t"
-	line, _, _ = strings.Cut(line, "#")
-	n := &tree.Node{Kind: tree.Object}
-	at := Position{Line: number, Column: 1}
-	for line != "" && len(n.Pairs) < serverWordsMax {
-		word, rest := line, ""
-		if i := strings.IndexAny(line, blanks); i >= 0 {
-			word, rest = line[:i], line[i+1:]
-		}
-		if word != "" {
-			n.Pairs = append(n.Pairs, serverPair(word, at, len(n.Pairs) == 0))
-		}
-		at.Column += utf8.RuneCountInString(word) + 1
-		line = rest
-	}
-	if len(n.Pairs) == 0 {
-		return nil
-	}
-	n.At = n.Pairs[0].At
-	return n
-}
-
-// serverPair is a word of a line: the address if it is the first one, else a key with a value, or backup.
-func serverPair(word string, at Position, first bool) tree.Pair {
-	value := &tree.Node{Kind: tree.Scalar, At: at, Text: word}
-	if first {
-		return tree.Pair{Key: "address", At: at, Value: value}
-	}
-	key, text, ok := strings.Cut(word, "=")
-	value.Text = text
-	switch {
-	case ok:
-		value.At.Column += utf8.RuneCountInString(key) + 1
-	case key == "backup":
-		value.Text = "true"
-	default:
-		value.Kind = tree.Null
-	}
-	return tree.Pair{Key: key, At: at, Value: value}
 }
 
 // serverOf reads a line by the rows of a server.
@@ -117,12 +76,13 @@ func (l *loader) serverOf(n *tree.Node) Server {
 	var s Server
 	for _, p := range n.Pairs {
 		if strings.Contains(p.Value.Text, "${") {
-			l.report(p.Value.At, "variables do not stand in a file of servers", "write the value")
+			l.Report(p.Value.At, "variables do not stand in a file of servers", "write the value")
 			return s
 		}
 	}
 	serverLine.fill(&s)
 	readObject(l, serverLine, &s, n)
+	s.takeScheme()
 	for key, bit := range map[string]settings{"weight": saidWeight, "backup": saidBackup, "max_connections": saidMaxConnections} {
 		if l.written(n.At, key) {
 			s.said |= bit
@@ -135,12 +95,12 @@ func (l *loader) serverOf(n *tree.Node) Server {
 func (l *loader) loadServers(entry Server) (found []Server, ok bool) {
 	text, err := literal.ReadText(entry.Address.Path, serversFileMax)
 	if err != nil {
-		l.report(entry.At, err.Error(), literal.HintOf(err))
+		l.blame(entry.At, err)
 		return nil, false
 	}
 	found, issues := ParseServers(text, entry.Address.Path)
 	for _, i := range issues {
-		l.add(i)
+		l.Add(i)
 	}
 	for i := range found {
 		found[i] = found[i].Inherit(entry)

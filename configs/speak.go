@@ -3,7 +3,13 @@ package configs
 // Which routes fit which listeners. Rows say for which protocol they mean something; a route that has written such a key is for
 // listeners of that protocol, takes all of them by default, and can name no others.
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"sluice/configs/literal"
+	"sluice/configs/reference"
+)
 
 // aKey is a key that an object has written, and where.
 type aKey struct {
@@ -12,17 +18,17 @@ type aKey struct {
 }
 
 // onlyFor returns the keys of an object that it has written and that mean something for one protocol only.
-func (l *loader) onlyFor(protocol string, object Position, rows []rowInfo) []aKey {
+func (l *loader) onlyFor(protocol string, object Position, rows []reference.Row) []aKey {
 	var found []aKey
 	for _, r := range rows {
-		if !l.written(object, r.key) {
+		if !l.written(object, r.Key) {
 			continue
 		}
-		at := l.at(object, r.key, 0)
-		if r.only == protocol {
-			found = append(found, aKey{r.key, at})
-		} else if r.only == "" && r.shape.path == "" {
-			found = append(found, l.onlyFor(protocol, at, r.shape.rows)...)
+		at := l.at(object, r.Key, 0)
+		if r.Only == protocol {
+			found = append(found, aKey{r.Key, at})
+		} else if r.Only == "" && r.Shape.Path == "" {
+			found = append(found, l.onlyFor(protocol, at, r.Shape.Rows)...)
 		}
 	}
 	return found
@@ -63,11 +69,12 @@ func (l *loader) linkListeners(c *Config) {
 			r.SNI = []string{"*"} // alpn alone: any TLS hello that offers it
 		}
 		http, tcp := l.onlyFor("http", r.At, rows), l.onlyFor("tcp", r.At, rows)
+		if !r.Passthrough {
+			tcp = slices.DeleteFunc(tcp, func(k aKey) bool { return k.key == "passthrough" })
+		}
 		switch {
 		case len(http) > 0 && len(tcp) > 0:
-			l.broken[r.At] = true
-			l.report(http[0].at, fmt.Sprintf("%s is for http listeners, and %s at line %d for tcp ones", http[0].key, tcp[0].key, tcp[0].at.Line),
-				"a route is for one protocol: make two of it")
+			l.reportBoth(r, http[0], tcp[0])
 		case l.written(r.At, "listeners"):
 			l.linkNamed(r, m, http, tcp)
 		default:
@@ -83,26 +90,66 @@ func (l *loader) linkNamed(r *Route, m meeting, http, tcp []aKey) {
 		switch {
 		case name == "":
 		case !ok:
-			l.report(l.at(r.At, "listeners", j), fmt.Sprintf("there is no listener %q", name), hintNames(name, m.all, "listeners"))
+			l.Report(l.at(r.At, "listeners", j), fmt.Sprintf("there is no listener %q", name), literal.NearestOrAll(name, m.all, "listeners"))
 		case li == nil:
 		case li.Protocol == "tcp" && len(http) > 0:
 			l.reportMisfit(r, http[0], "http", li)
+		case r.Passthrough && li.TLS != nil:
+			l.checkTaken(r, li)
 		case li.Protocol == "http" && len(tcp) > 0:
 			l.reportMisfit(r, tcp[0], "tcp", li)
 		}
 	}
 }
 
+// reportBoth names two keys that do not go together.
+func (l *loader) reportBoth(r *Route, http, tcp aKey) {
+	l.broken[r.At] = true
+	if r.Passthrough {
+		l.Report(http.at, fmt.Sprintf("%s is about requests, and a route with passthrough sees none", http.key), "remove it, or remove passthrough and terminate TLS")
+		return
+	}
+	l.Report(http.at, fmt.Sprintf("%s is for http listeners, and %s at line %d for tcp ones", http.key, tcp.key, tcp.at.Line),
+		"a route is for one protocol: make two of it")
+}
+
 // reportMisfit names the key and the listener that do not go together, and both lines.
 func (l *loader) reportMisfit(r *Route, k aKey, only string, li *Listener) {
 	l.broken[r.At] = true
-	l.report(k.at, fmt.Sprintf("%s is for %s listeners, and listener %q at line %d is %s", k.key, only, li.Name, li.At.Line, li.Protocol),
-		fmt.Sprintf("name %s listeners only, or write protocol: %s there", only, only))
+	hint := fmt.Sprintf("name %s listeners only, or write protocol: %s there", only, only)
+	switch {
+	case only == "tcp" && r.Passthrough:
+		hint = "name listeners with tls or with protocol: tcp only"
+	case only == "tcp" && li.TLS != nil:
+		hint = "write hosts instead, or passthrough: true to pass TLS on as it comes"
+	}
+	l.Report(k.at, fmt.Sprintf("%s is for %s listeners, and listener %q at line %d is %s", k.key, only, li.Name, li.At.Line, li.Protocol), hint)
+}
+
+// checkTaken reports a route that would leave nothing to the TLS of a listener.
+func (l *loader) checkTaken(r *Route, li *Listener) {
+	if !r.HasSNI {
+		l.broken[r.At] = true
+		l.Report(l.at(r.At, "passthrough", 0), fmt.Sprintf("passthrough takes every connection of listener %q at line %d, which has tls", li.Name, li.At.Line),
+			"write sni or alpn beside it")
+	}
+}
+
+// passing are the listeners from which a route with passthrough may take connections.
+func (m meeting) passing(r *Route) (names []string) {
+	for _, name := range m.all {
+		if li := m.known[name]; li != nil && (li.TLS != nil && r.HasSNI || li.TLS == nil && li.Protocol == "tcp") {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // linkDefault gives a route that names no listeners all that fit.
 func (l *loader) linkDefault(r *Route, m meeting, http, tcp []aKey) {
 	switch {
+	case r.Passthrough:
+		r.Listeners = m.passing(r)
 	case len(tcp) > 0:
 		r.Listeners = m.by["tcp"]
 	case len(http) > 0 || len(m.by["http"]) > 0:
@@ -118,7 +165,29 @@ func (l *loader) linkDefault(r *Route, m meeting, http, tcp []aKey) {
 		keys, only = tcp, "tcp"
 	}
 	l.broken[r.At] = true
-	l.report(keys[0].at, fmt.Sprintf("%s is for %s listeners, and there is none", keys[0].key, only), "write protocol: "+only+" at a listener")
+	hint := "write protocol: " + only + " at a listener"
+	if r.Passthrough {
+		hint += "; or tls there, and sni in the route"
+	}
+	l.Report(keys[0].at, fmt.Sprintf("%s is for %s listeners, and there is none", keys[0].key, only), hint)
+}
+
+// checkPassthrough reports TLS that would be wrapped in TLS: connections that are passed on as they come are encrypted already.
+func (l *loader) checkPassthrough(c *Config) {
+	ends, over := map[string]bool{}, map[string]bool{}
+	for _, li := range c.Listeners {
+		ends[li.Name] = li.TLS != nil
+	}
+	for _, u := range c.Upstreams {
+		over[u.Name] = u.TLS != nil
+	}
+	for _, r := range c.Routes {
+		untouched := func(name string) bool { return r.Passthrough || r.HasSNI && !ends[name] }
+		if over[r.Upstream.V] && slices.ContainsFunc(r.Listeners, untouched) {
+			l.Report(r.Upstream.At, fmt.Sprintf("route %q passes TLS on as it comes, and upstream %q would wrap it in tls once more", r.Name, r.Upstream.V),
+				"name an upstream without tls, or terminate: write tls at the listener, and no passthrough")
+		}
+	}
 }
 
 // warnWithoutUpstream names what an http route without an upstream has written for one.
@@ -129,7 +198,7 @@ func (l *loader) warnWithoutUpstream(c *Config) {
 		}
 		for _, key := range []string{"rewrite", "buffer", "upgrade", "connect", "forwarded", "retry", "timeouts"} {
 			if l.written(r.At, key) {
-				l.warn(l.at(r.At, key, 0), fmt.Sprintf("%s has no effect in a route without upstream", key), "")
+				l.Warn(l.at(r.At, key, 0), fmt.Sprintf("%s has no effect in a route without upstream", key), "")
 			}
 		}
 	}

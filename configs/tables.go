@@ -8,7 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"sluice/configs/foreign"
 	"sluice/configs/literal"
+	"sluice/configs/reference"
 )
 
 // Limits on how much there may be. Each address costs a socket for each loop; a route is entered under each of its
@@ -23,6 +25,9 @@ const (
 	resolversMax = 8
 )
 
+// Reference returns docs/configuration.md.
+func Reference() string { return reference.Page(file.info()) }
+
 var file = &table[Config]{rows: []row[Config]{
 	{key: "listeners", to: named(listeners, func(c *Config) *[]Listener { return &c.Listeners }), need: true, some: true, most: listenersMax, apply: newSocket,
 		doc: "Where connections come in."},
@@ -36,19 +41,19 @@ var file = &table[Config]{rows: []row[Config]{
 		doc: "What is written about the proxy and its connections."},
 	{key: "runtime", to: group(runtimes, func(c *Config) *Runtime { return &c.Runtime }), apply: restart,
 		doc: "What the process takes from the machine."},
-}, later: map[string]later{"caches": {}}}
+}, foreign: foreign.File}
 
 var listeners = &table[Listener]{
-	at:   func(l *Listener) *Position { return &l.At },
-	name: func(l *Listener) *string { return &l.Name },
-	later: map[string]later{
-		"tls": {hint: "this version terminates no TLS; protocol: tcp and routes with sni pass it on"},
-	},
+	at:      func(l *Listener) *Position { return &l.At },
+	name:    func(l *Listener) *string { return &l.Name },
+	foreign: foreign.Listener,
 	rows: []row[Listener]{
 		{key: "bind", to: list(placed(bindAddress), func(l *Listener) *[]Value[Address] { return &l.Bind }), need: true, some: true, most: bindMax, apply: newSocket,
 			doc: "Addresses to listen on. `:8080` is every IPv4 and IPv6 address of the machine, `0.0.0.0:8080` every IPv4 address, `[::]:8080` every IPv6 address and no IPv4 one. Addresses must not overlap, within a listener or between two. A relative path of a unix socket starts at the folder of this file."},
 		{key: "protocol", to: one(protocol, func(l *Listener) *string { return &l.Protocol }), def: "http", apply: newSocket,
-			doc: "What is spoken here. `http` is HTTP/1.1 and 1.0; `tcp` passes bytes through untouched, TLS included."},
+			doc: "What is spoken here. `http` is HTTP/1.1 and 1.0; `tcp` passes bytes through untouched, TLS included, unless `tls` is written."},
+		{key: "tls", to: optional(listenerTLS, func(l *Listener) **TLS { return &l.TLS }), none: "none", apply: newConnections,
+			doc: "Terminate TLS here: TLS 1.2 and 1.3, and clients are told of `http/1.1` (ALPN) if the protocol is `http`. Without it, what comes is plain. It goes with `http` and with `tcp`. Routes with `passthrough` take their connections before. nginx calls it `listen ... ssl`, HAProxy `bind ... ssl`."},
 		{key: "proxy_protocol", to: group(proxyAccept, func(l *Listener) *ProxyAccept { return &l.ProxyProtocol }), apply: newConnections,
 			doc: "Whether clients may, or must, begin with a PROXY protocol header (version 1 or 2). The short form is just the mode."},
 		{key: "trusted_proxies", to: list(prefix, func(l *Listener) *[]netip.Prefix { return &l.TrustedProxies }), none: "nobody", apply: newConnections, only: "http",
@@ -98,7 +103,7 @@ var routeClientIP = &table[ClientIP]{
 			doc: "A file with more of `deny`: one CIDR or address a line, `#` begins a comment."}),
 }
 
-var listenerTimeouts = &table[ListenerTimeouts]{later: map[string]later{"handshake": {}}, rows: []row[ListenerTimeouts]{
+var listenerTimeouts = &table[ListenerTimeouts]{rows: []row[ListenerTimeouts]{
 	{key: "header", to: one(duration.Between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Header }), def: "15s", apply: newConnections, only: "http",
 		doc: "For the whole head of a request, from its first byte; for the first one, from accept; then 408."},
 	{key: "idle", to: one(duration.Between("10ms", "24h"), func(t *ListenerTimeouts) *time.Duration { return &t.Idle }), def: "75s", apply: newConnections, only: "http",
@@ -109,8 +114,10 @@ var listenerTimeouts = &table[ListenerTimeouts]{later: map[string]later{"handsha
 		doc: "While an answer waits for the client to take a byte of it."},
 	{key: "min_rate", to: one(rate.Between("0", "1GiB/s"), func(t *ListenerTimeouts) *int64 { return &t.MinRate }), def: "1KiB/s", apply: newConnections, only: "http",
 		doc: "The slowest that a client may send or take a body, after the first seconds. Time in which the server is slow does not count. 0 is no limit."},
-	{key: "hello", to: one(duration.Between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Hello }), def: "5s", apply: newConnections, only: "tcp",
-		doc: "For the whole TLS ClientHello, on listeners with routes by `sni` or `alpn`."},
+	{key: "hello", to: one(duration.Between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Hello }), def: "5s", apply: newConnections,
+		doc: "For the whole TLS ClientHello, on listeners with `tls` or with routes by `sni` or `alpn`."},
+	{key: "handshake", to: one(duration.Between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.Handshake }), def: "10s", apply: newConnections,
+		doc: "For the rest of the TLS handshake, on listeners with `tls`. nginx calls it `ssl_handshake_timeout`."},
 	{key: "proxy_header", to: one(duration.Between("10ms", "1h"), func(t *ListenerTimeouts) *time.Duration { return &t.ProxyHeader }), def: "3s", apply: newConnections,
 		doc: "For the whole PROXY protocol header."},
 	{key: "tunnel", to: one(duration.Between("10ms", "8760h"), func(t *ListenerTimeouts) *time.Duration { return &t.Tunnel }), def: "1h", apply: newConnections,
@@ -120,24 +127,21 @@ var listenerTimeouts = &table[ListenerTimeouts]{later: map[string]later{"handsha
 }}
 
 var routes = &table[Route]{
-	at:    func(r *Route) *Position { return &r.At },
-	oneOf: []string{"upstream", "respond", "redirect"},
-	later: map[string]later{
-		"files": {hint: "this version serves no files", meant: "upstream"}, "basic_auth": {}, "forward_auth": {}, "max_in_flight": {},
-		"bandwidth": {}, "rate_limit": {}, "compress": {}, "cache": {}, "waf": {},
-	},
+	at:      func(r *Route) *Position { return &r.At },
+	oneOf:   []string{"upstream", "respond", "redirect"},
+	foreign: foreign.Route,
 	rows: slices.Concat([]row[Route]{
 		{key: "name", to: one(name, func(r *Route) *string { return &r.Name }), none: "`route-N`", apply: newConnections,
 			doc: "Shown in logs and metrics. Without it, the route is called `route-N` by its place in the list, from 1, or `route-N-2` if another route is named so."},
 		{key: "listeners", to: list(name, func(r *Route) *[]string { return &r.Listeners }), some: true, none: "all that fit", apply: newConnections,
-			doc: "Names of the listeners whose connections or requests are matched. By default, a route with `sni`, `alpn` or `passthrough` is for every `tcp` listener, and any other one for every `http` listener, or for every `tcp` listener in a file without an `http` one."},
+			doc: "Names of the listeners whose connections or requests are matched. By default, a route with `sni` or `alpn` is for every `tcp` listener, one with `passthrough` also for every listener with `tls`, and any other one for every `http` listener, or for every `tcp` listener in a file without an `http` one."},
 	}, httpMatches, []row[Route]{
 		{key: "sni", to: list(sniName, func(r *Route) *[]string { return &r.SNI }), some: true, none: "everything", apply: newConnections, only: "tcp",
-			doc: "Server names of the TLS ClientHello, which is read but not changed. `*` is any TLS hello, the empty string a hello without a name. A route with neither `sni` nor `alpn` takes everything else, also protocols in which the server speaks first."},
+			doc: "Server names of the TLS ClientHello, which is read but not changed. On `http` listeners with `tls`, only a route with `passthrough` can have it. `*` is any TLS hello, the empty string a hello without a name. A route with neither `sni` nor `alpn` takes everything else, also protocols in which the server speaks first."},
 		{key: "alpn", to: list(alpn, func(r *Route) *[]string { return &r.ALPN }), some: true, most: alpnMax, none: "any", apply: newConnections, only: "tcp",
 			doc: "Protocols offered in the ClientHello; one of them must match."},
 		{key: "passthrough", to: one(boolean, func(r *Route) *bool { return &r.Passthrough }), def: "false", apply: newConnections, only: "tcp",
-			doc: "Pass TLS on without terminating it. On a `tcp` listener this is always so."},
+			doc: "Pass TLS on without terminating it. Without `tls` at a `tcp` listener this is always so. On listeners with `tls`, also `http` ones, such a route needs `sni` or `alpn`: it takes its connections untouched, and the others are terminated."},
 		{key: "upstream", to: one(placed(name), func(r *Route) *Value[string] { return &r.Upstream }), none: "one of the three", apply: newConnections,
 			doc: "The name of an upstream. A route has exactly one of `upstream`, `respond` and `redirect`."},
 	}, httpAnswers, []row[Route]{
@@ -182,13 +186,17 @@ var access = &table[Access]{at: func(a *Access) *Position { return &a.At }, rows
 		doc: "One JSON object a line; this version writes no other format."},
 }}
 
-var runtimes = &table[Runtime]{later: map[string]later{"workers": {}, "drain_delay": {}, "upgrade_drain": {}, "user": {}, "key_log": {}}, rows: []row[Runtime]{
+var runtimes = &table[Runtime]{at: func(r *Runtime) *Position { return &r.At }, foreign: foreign.Runtime, rows: []row[Runtime]{
 	{key: "loops", to: one(literal.Auto(count.Between("1", "1024")), func(r *Runtime) *int { return &r.Loops }), def: "auto", apply: restart,
 		doc: "Event loops, each on one core. `auto` is one for each core that the process may use."},
+	{key: "workers", to: one(literal.Auto(count.Between("1", "1024")), func(r *Runtime) *int { return &r.Workers }), def: "auto", apply: restart,
+		doc: "Threads for TLS handshakes, beside the loops. `auto` is as many as there are loops; without TLS there are none."},
 	{key: "memory", to: one(literal.Auto(size.Between("16MiB", "64TiB")), func(r *Runtime) *Size { return &r.Memory }), def: "auto", apply: restart,
 		doc: "The memory budget. `auto` takes it from the control group, or else from the machine."},
 	{key: "drain", to: one(duration.Between("0s", "24h"), func(r *Runtime) *time.Duration { return &r.Drain }), def: "30s", apply: restart,
 		doc: "How long a graceful stop (SIGTERM) waits for connections to finish."},
+	{key: "key_log", to: one(keyLog, func(r *Runtime) *string { return &r.KeyLog }), none: "off", apply: restart,
+		doc: "A file to which the secrets of every TLS connection are added, on both sides, in the format of `SSLKEYLOGFILE`: Wireshark reads with it what was encrypted, and so can anybody else. For finding mistakes, never for good; a warning says so at every start."},
 	{key: "resolvers", to: list(resolver, func(r *Runtime) *[]netip.AddrPort { return &r.Resolvers }), some: true, most: resolversMax, none: "those of `/etc/resolv.conf`", apply: restart,
 		doc: "DNS servers that are asked for `dns://` and `srv://` names, one after the other until one answers. The port is 53 if none is written."},
 }}

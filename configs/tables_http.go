@@ -2,7 +2,10 @@ package configs
 
 // The rows that mean something on http listeners only, and the objects below them.
 
-import "sluice/configs/literal"
+import (
+	"sluice/configs/foreign"
+	"sluice/configs/literal"
+)
 
 var listenerLimits = &table[ListenerLimits]{
 	at: func(l *ListenerLimits) *Position { return &l.At },
@@ -57,10 +60,8 @@ var httpTreatments = []row[Route]{
 }
 
 var retry = &table[Retry]{
-	at: func(r *Retry) *Position { return &r.At },
-	later: map[string]later{
-		"tries": {hint: "write attempts: the tries after the first", meant: "attempts"}, "status": {hint: `write statuses under on, as in on: ["503"]`, meant: "on"},
-	},
+	at:      func(r *Retry) *Position { return &r.At },
+	foreign: foreign.Retry,
 	rows: []row[Retry]{
 		{key: "attempts", to: one(count.Between("0", "10"), func(r *Retry) *int { return &r.Attempts }), def: "1", apply: newConnections,
 			doc: "How often a request is sent again after the first time. 0 is never."},

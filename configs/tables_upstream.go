@@ -7,13 +7,14 @@ import (
 	"regexp"
 	"time"
 
+	"sluice/configs/foreign"
 	"sluice/configs/literal"
 )
 
 var upstreams = &table[Upstream]{
-	at:    func(u *Upstream) *Position { return &u.At },
-	name:  func(u *Upstream) *string { return &u.Name },
-	later: map[string]later{"tls": {hint: "this version speaks plain http1 to servers"}, "keepalive": {hint: "write pool: {max_idle: ...}"}},
+	at:      func(u *Upstream) *Position { return &u.At },
+	name:    func(u *Upstream) *string { return &u.Name },
+	foreign: foreign.Upstream,
 	rows: []row[Upstream]{
 		{key: "servers", to: items(servers, func(u *Upstream) *[]Server { return &u.Servers }), need: true, some: true, apply: newConnections,
 			doc: "The servers. The short form of a server is just its address."},
@@ -25,6 +26,8 @@ var upstreams = &table[Upstream]{
 			doc: "How much of its fair share `hash` and `maglev` may give to a server before they pass it over for the next one: `125%` keeps a popular key from overloading its server. HAProxy calls it `hash-balance-factor`."},
 		{key: "protocol", to: one(serverProtocol, func(u *Upstream) *string { return &u.Protocol }), def: "http1", apply: newConnections,
 			doc: "What an `http` listener speaks to these servers."},
+		{key: "tls", to: switched(upstreamTLS, func(u *Upstream) **UpstreamTLS { return &u.TLS }), none: "`true` if servers begin with `https://`", apply: newConnections,
+			doc: "Reach all servers over TLS 1.2 or 1.3, for `http` and `tcp` listeners alike. `true` verifies their certificates by the system's CAs; sessions are resumed."},
 		{key: "proxy_protocol", to: one(proxyHeader, func(u *Upstream) *string { return &u.ProxyProtocol }), def: "off", apply: newConnections,
 			doc: "The PROXY protocol header sent to servers before the client's bytes. It speaks for one client: an `http` listener then makes a connection for each request."},
 		{key: "check", to: optional(check, func(u *Upstream) **Check { return &u.Check }), none: "none", apply: newConnections,
@@ -46,18 +49,11 @@ var upstreams = &table[Upstream]{
 	},
 }
 
-// foreignServerKeys are what nginx and HAProxy write at a server.
-var foreignServerKeys = map[string]later{
-	"maxconn": {hint: "write max_connections"}, "max_conns": {hint: "write max_connections"}, "down": {hint: "write weight: 0"},
-	"max_fails": {hint: "write eject: {errors: ...} in the upstream"}, "fail_timeout": {hint: "write eject: {for: ...} in the upstream"},
-	"port": {hint: `write it into the address, as in "10.0.0.1:8080"`}, "slowstart": {hint: "write slow_start in the upstream"},
-}
-
 // serverRows are those of a server whose address is written the way of an address kind.
 func serverRows(address kind[Address]) []row[Server] {
 	return []row[Server]{
 		{key: "address", to: one(address, func(s *Server) *Address { return &s.Address }), need: true, apply: newConnections,
-			doc: "Where the server is; `http://` before it may be written. A name is looked up at start; a name with several addresses becomes as many servers. Or where servers are found while the proxy runs: `dns://name:port` for the addresses of a name and `srv://_service._proto.name` for SRV records, both asked for again when they expire; `file:path` for a file that is watched, with one server a line: `address weight=2 backup max_connections=100`, of which all but the address may be left out, and `#` begins a comment. Each server found has the `weight`, `backup` and `max_connections` of this entry, unless its line says otherwise, or its SRV record, which always has a weight, and is a backup if its priority is not the best. Connections to servers that stay are kept, and a server that is gone takes no new ones."},
+			doc: "Where the server is; `http://` before it may be written, and `https://` before all servers of an upstream is the same as its `tls: true`. A name is looked up at start; a name with several addresses becomes as many servers. Or where servers are found while the proxy runs: `dns://name:port` for the addresses of a name and `srv://_service._proto.name` for SRV records, both asked for again when they expire; `file:path` for a file that is watched, with one server a line: `address weight=2 backup max_connections=100`, of which all but the address may be left out, and `#` begins a comment. Each server found has the `weight`, `backup` and `max_connections` of this entry, unless its line says otherwise, or its SRV record, which always has a weight, and is a backup if its priority is not the best. Connections to servers that stay are kept, and a server that is gone takes no new ones."},
 		{key: "weight", to: one(count.Between("0", "256"), func(s *Server) *int { return &s.Weight }), def: "1", apply: newConnections,
 			doc: "The server's share of new connections and requests relative to the others. 0 takes none."},
 		{key: "backup", to: one(boolean, func(s *Server) *bool { return &s.Backup }), def: "false", apply: newConnections,
@@ -68,27 +64,25 @@ func serverRows(address kind[Address]) []row[Server] {
 }
 
 var servers = &table[Server]{
-	at:    func(s *Server) *Position { return &s.At },
-	short: "address",
-	later: foreignServerKeys,
-	rows:  serverRows(serverAddress),
+	at:      func(s *Server) *Position { return &s.At },
+	short:   "address",
+	foreign: foreign.Server,
+	rows:    serverRows(serverAddress),
 }
 
-var upstreamTimeouts = &table[UpstreamTimeouts]{later: map[string]later{"tls": {}}, rows: []row[UpstreamTimeouts]{
+var upstreamTimeouts = &table[UpstreamTimeouts]{rows: []row[UpstreamTimeouts]{
 	{key: "connect", to: one(duration.Between("10ms", "1h"), func(t *UpstreamTimeouts) *time.Duration { return &t.Connect }), def: "3s", apply: newConnections,
 		doc: "For one attempt to connect to one server; then another server is tried."},
+	{key: "tls", to: one(duration.Between("10ms", "1h"), func(t *UpstreamTimeouts) *time.Duration { return &t.TLS }), def: "5s", apply: newConnections,
+		doc: "For the TLS handshake after it; then likewise."},
 }}
 
 var check = &table[Check]{
-	at:    func(c *Check) *Position { return &c.At },
-	short: "http",
-	words: []string{"tcp"},
-	oneOf: []string{"http", "tcp"},
-	later: map[string]later{
-		"grpc": {meant: "http"}, "path": {hint: "write http: /path", meant: "http"}, "uri": {hint: "write http: /path", meant: "http"},
-		"interval": {hint: "write every", meant: "every"}, "inter": {hint: "write every"}, "fastinter": {hint: "write fast"},
-		"fails": {hint: "write fall"}, "passes": {hint: "write rise"}, "expect": {hint: "write status or body"}, "match": {hint: "write status or body"},
-	},
+	at:      func(c *Check) *Position { return &c.At },
+	short:   "http",
+	words:   []string{"tcp"},
+	oneOf:   []string{"http", "tcp"},
+	foreign: foreign.Check,
 	rows: []row[Check]{
 		{key: "http", to: one(checkTarget, func(c *Check) *string { return &c.HTTP }), none: "one of the two", apply: newConnections,
 			doc: "The path, with or without a query, of an HTTP/1.1 request whose answer must be good: what nginx and HAProxy write as `health_check uri=` and `httpchk`. Exactly one of `http` and `tcp` is written, and either may be for `tcp` and for `http` listeners."},
@@ -106,8 +100,8 @@ var check = &table[Check]{
 			doc: "A regular expression (RE2) that must match somewhere in the beginning of the answer's body, without its framing."},
 		{key: "port", to: one(port, func(c *Check) *uint16 { return &c.Port }), none: "the server's", apply: newConnections,
 			doc: "Another port to ask at."},
-		{key: "tls", to: checkTLSAt(func(c *Check) **CheckTLS { return &c.TLS }), none: "`false`", apply: newConnections,
-			doc: "Whether the check is made over TLS."},
+		{key: "tls", to: switched(upstreamTLS, func(c *Check) **CheckTLS { return &c.TLS }), none: "the upstream's", apply: newConnections,
+			doc: "Whether the check is made over TLS. `true` is with the upstream's `tls`, if it has one."},
 		{key: "every", to: one(duration.Between("100ms", "1h"), func(c *Check) *time.Duration { return &c.Every }), def: "5s", apply: newConnections,
 			doc: "How often a server is asked, a little more or less, so that not all are asked at once. A server that has not answered is not asked again before `timeout` has passed."},
 		{key: "fast", to: one(duration.Between("100ms", "1h"), func(c *Check) *time.Duration { return &c.Fast }), def: "1s", apply: newConnections,
@@ -121,19 +115,10 @@ var check = &table[Check]{
 	},
 }
 
-var checkTLS = &table[CheckTLS]{rows: []row[CheckTLS]{
-	{key: "server_name", to: one(certificateName, func(c *CheckTLS) *string { return &c.ServerName }), none: "`host`, or the server's", apply: newConnections,
-		doc: "The name that is sent (SNI) and that the certificate must have."},
-	{key: "ca", to: one(authorities, func(c *CheckTLS) *string { return &c.CA }), none: "the system's", apply: newConnections,
-		doc: "A PEM file with the certificates that are trusted. A relative path starts at the folder of this file."},
-	{key: "verify", to: one(boolean, func(c *CheckTLS) *bool { return &c.Verify }), def: "true", apply: newConnections,
-		doc: "Whether the certificate must be right."},
-}}
-
 var eject = &table[Eject]{
-	at:    func(e *Eject) *Position { return &e.At },
-	short: "errors",
-	later: map[string]later{"max_fails": {hint: "write errors"}, "fail_timeout": {hint: "write for"}, "duration": {hint: "write for"}},
+	at:      func(e *Eject) *Position { return &e.At },
+	short:   "errors",
+	foreign: foreign.Eject,
 	rows: []row[Eject]{
 		{key: "errors", to: one(literal.OrOff(count.Between("1", "1000")), func(e *Eject) *int { return &e.Errors }), def: "5", apply: newConnections,
 			doc: "Failures in a row that take a server out. With `tcp` listeners these are connections that it refused, reset or let time out before its first byte; with `http` ones also answers 502, 503 and 504."},
@@ -154,9 +139,9 @@ var queue = &table[Queue]{rows: []row[Queue]{
 }}
 
 var sticky = &table[Sticky]{
-	at:    func(s *Sticky) *Position { return &s.At },
-	short: "cookie",
-	later: map[string]later{"name": {hint: "write cookie", meant: "cookie"}, "expires": {hint: "write ttl"}, "secret": {hint: "write key"}},
+	at:      func(s *Sticky) *Position { return &s.At },
+	short:   "cookie",
+	foreign: foreign.Sticky,
 	rows: []row[Sticky]{
 		{key: "cookie", to: one(cookieName, func(s *Sticky) *string { return &s.Cookie }), need: true, apply: newConnections,
 			doc: "The name of the cookie."},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/configs/literal"
+	"sluice/configs/tree"
 )
 
 func TestUpstreamDefaults(t *testing.T) {
@@ -105,14 +106,14 @@ func TestEveryUpstreamValueArrives(t *testing.T) {
 	equal("body", check.Body.String(), "^ok$")
 	check.Body = nil
 	equal("check", check, Check{At: check.At, HTTP: "/health?a=b", Method: "POST", Host: "App.example:81", Headers: []HeaderValue{{"X-A", "{host}"}, {"X-B", "c"}, {"X-B", "d"}},
-		Status: []StatusRange{{From: 204, To: 204}, {From: 300, To: 399}}, Port: 81, TLS: &CheckTLS{"app.example", "examples/ca.pem", true},
+		Status: []StatusRange{{From: 204, To: 204}, {From: 300, To: 399}}, Port: 81, TLS: &CheckTLS{At: check.TLS.At, ServerName: "app.example", CA: "examples/ca.pem", Verify: true},
 		Every: 10 * time.Second, Fast: 2 * time.Second, Timeout: time.Minute, Fall: 1, Rise: 100})
 	equal("eject", u.Eject, Eject{1, time.Minute, 10, 0, u.Eject.At})
 	equal("the rest", []any{u.Balance, u.HashBound, u.MaxConnections, u.Queue, u.SlowStart}, []any{"maglev", 125, 100, Queue{10, time.Second}, time.Minute})
 	equal("sticky", *u.Sticky, Sticky{"srv", time.Hour, "0123456789abcdef", u.Sticky.At})
 	equal("fast follows every", more.Check.Fast, 500*time.Millisecond)
-	equal("short forms", []any{*more.Check.TLS, more.Eject.Errors, more.Sticky.Cookie, more.Balance}, []any{CheckTLS{Verify: true}, 0, "id", "least_time"})
-	equal("a tcp check", []any{c.Upstreams[2].Check.HTTP, *c.Upstreams[2].Check.TLS, c.Upstreams[2].Eject.Errors}, []any{"", CheckTLS{}, 0})
+	equal("short forms", []any{*more.Check.TLS, more.Eject.Errors, more.Sticky.Cookie, more.Balance}, []any{CheckTLS{At: more.Check.TLS.At, Verify: true}, 0, "id", "least_time"})
+	equal("a tcp check", []any{c.Upstreams[2].Check.HTTP, *c.Upstreams[2].Check.TLS, c.Upstreams[2].Eject.Errors}, []any{"", CheckTLS{At: c.Upstreams[2].Check.TLS.At}, 0})
 	equal("a short check", []any{c.Upstreams[3].Check.HTTP, c.Upstreams[3].Check.TLS, c.Upstreams[3].Eject.Panic}, []any{"/up", (*CheckTLS)(nil), 0})
 	equal("retry", c.Routes[0].Retry, Retry{Attempts: 2, Connect: true, MarkedDown: true, Statuses: []int{408, 503}, At: c.Routes[0].Retry.At})
 	equal("admin", []any{c.Admin.Bind.V.String(), c.Admin.Bind.At, c.Admin.Token}, []any{"[::]:9901", Position{Line: 38, Column: 15}, "fedcba9876543210"})
@@ -179,7 +180,7 @@ func TestParseServers(t *testing.T) {
 		{Address: Address{Network: "tcp", Host: "10.0.0.1", Port: 80}, At: Position{Line: 2, Column: 1}, Weight: 2, Backup: true, MaxConnections: 9,
 			said: saidWeight | saidBackup | saidMaxConnections},
 		{Address: Address{Network: "unix", Path: "/etc/run/x"}, At: Position{Line: 4, Column: 4}, Weight: 1, said: saidBackup},
-		{Address: Address{Network: "tcp", Host: "b", Port: 81}, At: Position{Line: 5, Column: 1}, said: saidWeight},
+		{Address: Address{Network: "tcp", Host: "b", Port: 81}, At: Position{Line: 5, Column: 1}, Scheme: "http", said: saidWeight},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
@@ -245,7 +246,7 @@ func FuzzParseServers(f *testing.F) {
 		if servers != nil && issues != nil {
 			t.Fatal("half a list")
 		}
-		lines := strings.Count(lineEnds.Replace(text), "\n") + 1
+		lines := strings.Count(tree.Normal(text), "\n") + 1
 		for _, i := range issues {
 			if i.Message == "" || i.File != "/f/servers.txt" || i.At.Line > lines || strings.ContainsRune(i.Line, '\n') {
 				t.Errorf("a bad issue: %+v", i)

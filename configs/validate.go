@@ -6,7 +6,6 @@ package configs
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -19,12 +18,22 @@ func (l *loader) validate(c *Config) {
 	l.checkRouteNames(c)
 	l.checkEqualRoutes(c)
 	l.checkLimits(c)
+	l.checkPassthrough(c)
 	l.checkAnswers(c)
+	for i := range c.Listeners {
+		if li := &c.Listeners[i]; li.TLS != nil {
+			l.checkListenerTLS(li)
+		}
+	}
 	l.warnUnused(c)
 	l.warnListeners(c)
 	l.warnWithoutUpstream(c)
 	l.checkUpstreams(c)
 	l.checkAdmin(c)
+	if path := c.Runtime.KeyLog; path != "" {
+		l.Warn(l.at(c.Runtime.At, "key_log", 0), "THE SECRETS OF EVERY TLS CONNECTION ARE WRITTEN TO "+path+": whoever has this file can read all that was encrypted",
+			"remove the key as soon as you have found what you are looking for, and then the file")
+	}
 }
 
 // A bound is an address and who opens it: listener "web", or admin.
@@ -46,70 +55,35 @@ func bounds(c *Config) (all []bound) {
 	return all
 }
 
-// checkBinds reports addresses that overlap: ":80" takes every address of both families, "0.0.0.0:80" every one of IPv4 and
-// "[::]:80" every one of IPv6, so that only the last two fit beside each other. The kernel would let a single address stand
-// beside a wildcard, but the proxy opens each address exclusively at first, to notice other processes; it would find itself.
+// checkBinds reports addresses that cannot be opened beside each other.
 func (l *loader) checkBinds(c *Config) {
-	taken, inside := map[Address]bound{}, map[Address]bound{} // by socket; by the wildcard around a single address
-	for _, now := range bounds(c) {
-		if now.address.V.Network == "" {
-			continue // reported before
-		}
-		for _, a := range covered(now.address.V) {
-			first, ok := taken[a]
-			if wild := wildcard(a); !ok && wild == a {
-				first, ok = inside[a]
-			} else if !ok {
-				first, ok = taken[wild]
-			}
-			if ok {
-				l.reportOverlap(first, now)
-				break
-			}
-			taken[a], inside[wildcard(a)] = now, now
-		}
+	all := bounds(c)
+	var addresses []Address
+	for _, b := range all {
+		addresses = append(addresses, b.address.V)
+	}
+	for _, pair := range literal.Overlaps(addresses) {
+		l.reportOverlap(all[pair[0]], all[pair[1]])
 	}
 }
 
 // reportOverlap names both addresses and both lines.
 func (l *loader) reportOverlap(first, now bound) {
 	if first.address.V == now.address.V {
-		l.report(now.address.At, fmt.Sprintf("%s binds %s, which %s binds at line %d", now.who, now.address.V, first.who, first.address.At.Line),
+		l.Report(now.address.At, fmt.Sprintf("%s binds %s, which %s binds at line %d", now.who, now.address.V, first.who, first.address.At.Line),
 			"one address belongs to one listener")
 		return
 	}
-	l.report(now.address.At, fmt.Sprintf("%s binds %s, which overlaps %s of %s at line %d",
+	l.Report(now.address.At, fmt.Sprintf("%s binds %s, which overlaps %s of %s at line %d",
 		now.who, now.address.V, first.address.V, first.who, first.address.At.Line),
 		`":port" takes every address, "0.0.0.0:port" every IPv4 address, "[::]:port" every IPv6 address; bind single addresses, or only the wildcard`)
-}
-
-// covered returns the sockets that an address opens: a wildcard without a family opens two.
-func covered(a Address) []Address {
-	if a.Network == "unix" || a.Host != "" {
-		return []Address{a}
-	}
-	v4, v6 := a, a
-	v4.Host, v6.Host = netip.IPv4Unspecified().String(), netip.IPv6Unspecified().String()
-	return []Address{v4, v6}
-}
-
-// wildcard returns the address that takes a and all others of its family and port. A unix socket is alone.
-func wildcard(a Address) Address {
-	switch {
-	case a.Network == "unix":
-	case strings.Contains(a.Host, ":"):
-		a.Host = netip.IPv6Unspecified().String()
-	default:
-		a.Host = netip.IPv4Unspecified().String()
-	}
-	return a
 }
 
 func (l *loader) checkRouteNames(c *Config) {
 	seen := map[string]Position{}
 	for _, r := range c.Routes {
 		if first, ok := seen[r.Name]; ok {
-			l.report(l.at(r.At, "name", 0), fmt.Sprintf("the route name %q is taken by the route at line %d", r.Name, first.Line),
+			l.Report(l.at(r.At, "name", 0), fmt.Sprintf("the route name %q is taken by the route at line %d", r.Name, first.Line),
 				"logs and metrics tell routes apart by name")
 			continue
 		}
@@ -124,11 +98,11 @@ func (l *loader) checkAdmin(c *Config) {
 		return
 	}
 	token := l.at(c.Admin.At, "token", 0)
-	if slices.ContainsFunc(l.issues, func(i Issue) bool { return i.At == token && i.File == l.Name }) {
+	if l.Blamed(token) {
 		return // there is one, and it is wrong
 	}
 	if ip, err := netip.ParseAddr(b.V.Host); err != nil || !ip.IsLoopback() {
-		l.report(b.At, fmt.Sprintf("admin at %s needs a token: it can be reached from other machines", b.V),
+		l.Report(b.At, fmt.Sprintf("admin at %s needs a token: it can be reached from other machines", b.V),
 			`write token: "${ADMIN_TOKEN}" beside bind, or bind "127.0.0.1:`+strconv.Itoa(int(b.V.Port))+`" or a unix socket`)
 	}
 }
@@ -137,7 +111,7 @@ func (l *loader) checkAdmin(c *Config) {
 func (l *loader) checkLimits(c *Config) {
 	for _, li := range c.Listeners {
 		if at := li.Limits.At; !l.broken[li.At] && li.Limits.URIBytes > li.Limits.HeaderBytes {
-			l.report(l.at(at, "uri_bytes", 0), fmt.Sprintf("uri_bytes %s is more than header_bytes %s", li.Limits.URIBytes, li.Limits.HeaderBytes),
+			l.Report(l.at(at, "uri_bytes", 0), fmt.Sprintf("uri_bytes %s is more than header_bytes %s", li.Limits.URIBytes, li.Limits.HeaderBytes),
 				"the request line is part of the head")
 		}
 	}
@@ -147,18 +121,21 @@ func (l *loader) checkLimits(c *Config) {
 func (l *loader) checkAnswers(c *Config) {
 	for _, r := range c.Routes {
 		if a := r.Respond; a != nil && a.Body != "" && (a.Status == 204 || a.Status == 205 || a.Status == 304) {
-			l.report(l.at(a.At, "body", 0), fmt.Sprintf("an answer with status %d has no body", a.Status), "remove it, or write another status")
+			l.Report(l.at(a.At, "body", 0), fmt.Sprintf("an answer with status %d has no body", a.Status), "remove it, or write another status")
 		}
 	}
 }
 
 // warnUnused names what nothing leads to.
 func (l *loader) warnUnused(c *Config) {
-	listeners, upstreams := map[string]bool{}, map[string]bool{}
+	listeners, upstreams, protocols := map[string]bool{}, map[string]bool{}, map[string]string{}
+	for _, li := range c.Listeners {
+		protocols[li.Name] = li.Protocol
+	}
 	for _, r := range c.Routes {
 		upstreams[r.Upstream.V] = true
 		for _, name := range r.Listeners {
-			listeners[name] = true
+			listeners[name] = listeners[name] || !r.Passthrough || protocols[name] == "tcp"
 		}
 	}
 	for _, li := range c.Listeners {
@@ -167,12 +144,12 @@ func (l *loader) warnUnused(c *Config) {
 			if li.Protocol == "http" {
 				does = "answers every request with 421"
 			}
-			l.warn(li.At, fmt.Sprintf("listener %q has no route: it %s", li.Name, does), "give it an upstream, or name it in a route")
+			l.Warn(li.At, fmt.Sprintf("listener %q has no route: it %s", li.Name, does), "give it an upstream, or name it in a route")
 		}
 	}
 	for _, u := range c.Upstreams {
 		if !upstreams[u.Name] {
-			l.warn(u.At, fmt.Sprintf("upstream %q is not used", u.Name), "")
+			l.Warn(u.At, fmt.Sprintf("upstream %q is not used", u.Name), "")
 		}
 	}
 }
@@ -183,17 +160,23 @@ func (l *loader) warnListeners(c *Config) {
 	for _, li := range c.Listeners {
 		other := map[string]string{"http": "tcp", "tcp": "http"}[li.Protocol]
 		for _, k := range l.onlyFor(other, li.At, rows) {
-			l.warn(k.at, fmt.Sprintf("%s has no effect: listener %q is %s", k.key, li.Name, li.Protocol), "")
+			l.Warn(k.at, fmt.Sprintf("%s has no effect: listener %q is %s", k.key, li.Name, li.Protocol), "")
+		}
+		for _, key := range []string{"hello", "handshake"} {
+			at := l.at(li.At, "timeouts", 0)
+			if l.written(at, key) && li.TLS == nil && (key == "handshake" || li.Protocol == "http") {
+				l.Warn(l.at(at, key, 0), fmt.Sprintf("%s has no effect: listener %q has no tls", key, li.Name), "")
+			}
 		}
 		if p := li.ProxyProtocol; p.Mode == ProxyOff && len(p.From) > 0 {
-			l.warn(l.at(p.At, "from", 0), "from has no effect while mode is off", "write mode: accept or mode: require")
+			l.Warn(l.at(p.At, "from", 0), "from has no effect while mode is off", "write mode: accept or mode: require")
 		}
 		unix := len(li.Bind) > 0
 		for _, b := range li.Bind {
 			unix = unix && b.V.Network == "unix"
 		}
 		if unix && len(li.ClientIP.Allow)+len(li.ClientIP.Deny) > 0 {
-			l.warn(li.ClientIP.At, fmt.Sprintf("listener %q has only unix sockets, whose peers have no IP address", li.Name),
+			l.Warn(li.ClientIP.At, fmt.Sprintf("listener %q has only unix sockets, whose peers have no IP address", li.Name),
 				"use client_ip of a route, with proxy_protocol")
 		}
 	}

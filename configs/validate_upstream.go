@@ -2,7 +2,11 @@ package configs
 
 // Rules about upstreams. Each is a function over one of them.
 
-import "fmt"
+import (
+	"fmt"
+
+	"sluice/configs/reference"
+)
 
 // checkUpstreams applies every rule to every upstream.
 func (l *loader) checkUpstreams(c *Config) {
@@ -14,6 +18,7 @@ func (l *loader) checkUpstreams(c *Config) {
 		}
 		all := l.serversOf(u)
 		l.checkServers(u, all)
+		l.checkUpstreamTLS(u)
 		if h := found[u.Name]; h != nil {
 			l.warnTCP(u, h, rows)
 		}
@@ -24,7 +29,7 @@ func (l *loader) checkUpstreams(c *Config) {
 
 // serversOf returns the servers of u, with those that its files list in place of the files.
 func (l *loader) serversOf(u *Upstream) (all []Server) {
-	before := l.found
+	before := l.Found
 	var empty []Server
 	for _, s := range u.Servers {
 		if s.Discover != "file" {
@@ -32,6 +37,11 @@ func (l *loader) serversOf(u *Upstream) (all []Server) {
 			continue
 		}
 		found, ok := l.loadServers(s)
+		for _, f := range found {
+			if l.refuse(u, f, s.At) {
+				break
+			}
+		}
 		if ok && len(found) == 0 {
 			empty = append(empty, s)
 		}
@@ -39,10 +49,10 @@ func (l *loader) serversOf(u *Upstream) (all []Server) {
 	}
 	for _, s := range empty {
 		if len(all) == 0 {
-			l.report(s.At, fmt.Sprintf("%s lists no server, and upstream %q has no other", s.Address, u.Name), "")
+			l.Report(s.At, fmt.Sprintf("%s lists no server, and upstream %q has no other", s.Address, u.Name), "")
 		}
 	}
-	if l.found > before {
+	if l.Found > before {
 		l.broken[u.At] = true
 	}
 	return all
@@ -53,7 +63,7 @@ func (l *loader) checkServers(u *Upstream, all []Server) {
 	seen := map[Address]Position{}
 	for _, s := range u.Servers {
 		if first, ok := seen[s.Address]; ok && s.Address != (Address{}) {
-			l.warn(s.At, fmt.Sprintf("upstream %q has the server %s twice", u.Name, s.Address),
+			l.Warn(s.At, fmt.Sprintf("upstream %q has the server %s twice", u.Name, s.Address),
 				fmt.Sprintf("it is at line %d too; use weight for a larger share", first.Line))
 		}
 		seen[s.Address] = s.At
@@ -63,7 +73,7 @@ func (l *loader) checkServers(u *Upstream, all []Server) {
 		usable = usable || s.Weight > 0 || s.Discover == "srv"
 	}
 	if !usable {
-		l.report(l.at(u.At, "servers", 0), fmt.Sprintf("upstream %q has no server with a weight above 0", u.Name),
+		l.Report(l.at(u.At, "servers", 0), fmt.Sprintf("upstream %q has no server with a weight above 0", u.Name),
 			"a weight of 0 takes no connections")
 	}
 }
@@ -76,32 +86,29 @@ func (l *loader) checkCheck(u *Upstream) {
 	c := u.Check
 	for _, key := range httpOnly {
 		if l.written(c.At, "tcp") && l.written(c.At, key) {
-			l.report(l.at(c.At, key, 0), fmt.Sprintf("%s is for a check with http, and this one is tcp", key), "write http: /path instead of tcp: true")
+			l.Report(l.at(c.At, key, 0), fmt.Sprintf("%s is for a check with http, and this one is tcp", key), "write http: /path instead of tcp: true")
 		}
 	}
 	if c.Fast > c.Every && !l.broken[u.At] {
-		l.report(l.at(c.At, "fast", 0), fmt.Sprintf("fast %s is more than every %s", c.Fast, c.Every), "a server that is changing is asked more often, not less")
+		l.Report(l.at(c.At, "fast", 0), fmt.Sprintf("fast %s is more than every %s", c.Fast, c.Every), "a server that is changing is asked more often, not less")
 	}
 	if c.Body != nil && c.Method == "HEAD" {
-		l.report(l.at(c.At, "body", 0), "an answer to HEAD has no body", "remove it, or write another method")
-	}
-	if tls := l.at(c.At, "tls", 0); c.TLS != nil && !c.TLS.Verify && c.TLS.CA != "" {
-		l.warn(l.at(tls, "ca", 0), "ca has no effect with verify: false", "")
+		l.Report(l.at(c.At, "body", 0), "an answer to HEAD has no body", "remove it, or write another method")
 	}
 	for _, s := range u.Servers {
 		if s.Address.Network == "unix" && c.Port != 0 {
-			l.warn(l.at(c.At, "port", 0), fmt.Sprintf("port has no effect on the server %s", s.Address), "")
+			l.Warn(l.at(c.At, "port", 0), fmt.Sprintf("port has no effect on the server %s", s.Address), "")
 		}
 	}
 }
 
 // warnTCP names what u has written for http while tcp listeners lead to it.
-func (l *loader) warnTCP(u *Upstream, h *reach, rows []rowInfo) {
+func (l *loader) warnTCP(u *Upstream, h *reach, rows []reference.Row) {
 	if len(h.tcp) == 0 {
 		return
 	}
 	for _, k := range l.onlyFor("http", u.At, rows) {
-		l.warn(k.at, fmt.Sprintf("%s has no effect on listener %s, which is tcp", k.key, inLine(h.tcp)), "write balance: hash and hash_on: client_ip, or another upstream for tcp")
+		l.Warn(k.at, fmt.Sprintf("%s has no effect on listener %s, which is tcp", k.key, inLine(h.tcp)), "write balance: hash and hash_on: client_ip, or another upstream for tcp")
 	}
 }
 
@@ -112,7 +119,7 @@ func (l *loader) warnQueue(u *Upstream, all []Server) {
 		limited = limited || s.MaxConnections > 0
 	}
 	if at := l.at(u.At, "queue", 0); u.Queue.Size > 0 && !limited && !l.broken[u.At] {
-		l.warn(l.at(at, "size", 0), fmt.Sprintf("nobody ever waits: upstream %q and its servers have no max_connections", u.Name),
+		l.Warn(l.at(at, "size", 0), fmt.Sprintf("nobody ever waits: upstream %q and its servers have no max_connections", u.Name),
 			"write max_connections in the upstream, or at its servers")
 	}
 }
@@ -128,7 +135,7 @@ type reach struct {
 func reached(c *Config) map[string]*reach {
 	protocols, readsHello := map[string]string{}, map[string]bool{}
 	for _, li := range c.Listeners {
-		protocols[li.Name] = li.Protocol
+		protocols[li.Name], readsHello[li.Name] = li.Protocol, li.TLS != nil
 	}
 	for _, r := range c.Routes {
 		for _, name := range r.Listeners {
@@ -144,6 +151,8 @@ func reached(c *Config) map[string]*reach {
 		}
 		for _, name := range r.Listeners {
 			switch {
+			case protocols[name] == "http" && r.HasSNI:
+				h.tcp = append(h.tcp, name+" with passthrough")
 			case protocols[name] == "http":
 				h.requests = append(h.requests, name)
 			case !readsHello[name]:
@@ -162,20 +171,20 @@ func (l *loader) warnHashes(u *Upstream, h *reach) {
 	hashes := u.Balance == "hash" || u.Balance == "maglev"
 	for _, key := range []string{"hash_on", "hash_bound"} {
 		if !hashes && l.written(u.At, key) {
-			l.warn(l.at(u.At, key, 0), fmt.Sprintf("%s has no effect with balance: %s", key, u.Balance), "write balance: hash or balance: maglev")
+			l.Warn(l.at(u.At, key, 0), fmt.Sprintf("%s has no effect with balance: %s", key, u.Balance), "write balance: hash or balance: maglev")
 		}
 	}
 	at := l.at(u.At, "hash_on", 0)
 	switch {
 	case !hashes || h == nil || u.HashOn == "client_ip":
 	case u.HashOn != "sni" && len(h.tcp) > 0:
-		l.warn(at, fmt.Sprintf("hash_on: %s has no request to hash on listener %s, which is tcp: it hashes the client's address there", u.HashOn, inLine(h.tcp)),
+		l.Warn(at, fmt.Sprintf("hash_on: %s has no request to hash on listener %s, which is tcp: it hashes the client's address there", u.HashOn, inLine(h.tcp)),
 			"write hash_on: client_ip, or another upstream for tcp")
 	case u.HashOn == "sni" && len(h.requests) > 0:
-		l.warn(at, fmt.Sprintf("hash_on: sni has no name to hash on listener %s, which is http: it hashes the client's address there", inLine(h.requests)),
+		l.Warn(at, fmt.Sprintf("hash_on: sni has no name to hash on listener %s, which is http: it hashes the client's address there", inLine(h.requests)),
 			"write hash_on: host, or another upstream for http")
 	case u.HashOn == "sni" && len(h.blind) > 0:
-		l.warn(at, fmt.Sprintf("hash_on: sni has no name to hash on listener %s, where no route has sni", inLine(h.blind)),
+		l.Warn(at, fmt.Sprintf("hash_on: sni has no name to hash on listener %s, where no route has sni", inLine(h.blind)),
 			"write hash_on: client_ip, or route by sni")
 	}
 }

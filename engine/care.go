@@ -16,18 +16,12 @@ import (
 const discoverTimeout = 5 * time.Second
 
 // hireStewards makes the stewards of the snapshot's upstreams; nothing runs yet.
-func (e *Engine) hireStewards(cfg *configs.Config) (issues configs.Issues) {
+func (e *Engine) hireStewards(cfg *configs.Config) {
 	for _, b := range e.snapshot.upstreams {
-		s, err := steward.New(b.config, b.Upstream, b.known, steward.Options{
-			Hooks: e, Log: e.events.logger(e.log), Resolvers: cfg.Runtime.Resolvers,
-		})
-		if err != nil {
-			issues = append(issues, cfg.Issue(b.config.Check.At, err.Error(), ""))
-			continue
-		}
-		e.stewards = append(e.stewards, s)
+		e.stewards = append(e.stewards, steward.New(b.config, b.Upstream, b.known, steward.Options{
+			Hooks: e, Log: e.events.logger(e.log), Resolvers: cfg.Runtime.Resolvers, Secure: e.vault.checksOf(b.Name),
+		}))
 	}
-	return issues
 }
 
 // startStewards waits until all of them know their servers, or have waited long enough.

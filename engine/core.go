@@ -61,6 +61,7 @@ func newCore(index int, e *Engine) (*core, error) {
 	buffers.Ample = ampleBuffers(e.snapshot.config)
 	c.net = sock.NewNet(c.loop, sock.Kernel{}, buffers, pipes)
 	c.net.Ephemeral = ephemeralPort()
+	e.shakes.serve(c.net)
 	c.dialer = lease.NewDialer(c.net)
 	backs := h1.NewBacks()
 	c.origins = upstream.NewOrigins(c.net, c.dialer, backs.New)

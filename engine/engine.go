@@ -38,6 +38,8 @@ type Engine struct {
 	pipeSize int // bytes
 	snapshot *snapshot
 	sockets  *sockets
+	vault    *vault
+	shakes   *handshakes
 	gates    []*sock.Gate // by listener; those with max_connections: auto share one
 	cores    []*core
 	stewards []*steward.Steward // by upstream
@@ -58,20 +60,24 @@ type Engine struct {
 func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 	e := &Engine{log: log, over: make(chan struct{}), started: time.Now()}
 	e.stage.Store(observe.ProxyStarting)
+	e.events = newEvents(log)
 	if issues := e.open(cfg); len(issues) > 0 {
 		if e.access != nil {
 			e.access.Close()
 		}
 		e.sockets.close()
+		e.vault.close()
+		e.events.close()
 		return nil, issues
 	}
-	e.events = newEvents(log)
-	if issues := append(e.hireStewards(cfg), e.openAdmin(cfg)...); len(issues) > 0 {
+	e.hireStewards(cfg)
+	if issues := e.openAdmin(cfg); len(issues) > 0 {
 		e.discard()
 		return nil, issues
 	}
 	e.pipeSize, e.pipes = pipePlan(cfg)
 	e.makeGates(cfg)
+	e.shakes = startHandshakes(cfg)
 	for i := range loopCount(cfg) {
 		c, err := newCore(i, e)
 		if err != nil {
@@ -86,12 +92,14 @@ func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 // open compiles the configuration and opens what it names, and returns everything that is wrong with either.
 func (e *Engine) open(cfg *configs.Config) (issues configs.Issues) {
 	loops := loopCount(cfg)
-	e.snapshot, issues = compile(cfg, loops)
+	e.vault, issues = e.openVault(cfg)
+	var more configs.Issues
+	e.snapshot, more = compile(cfg, loops, e.vault)
+	issues = append(issues, more...)
 	var err error
 	if e.access, err = observe.Open(cfg.Log.Access.To, e.log); err != nil {
 		issues = append(issues, explainLog(cfg, err))
 	}
-	var more configs.Issues
 	e.sockets, more = openSockets(cfg, loops)
 	return append(issues, more...)
 }
@@ -105,6 +113,8 @@ func (e *Engine) discard() {
 	e.sockets.close()
 	e.closeAdmins()
 	e.closeStewards()
+	e.shakes.close()
+	e.vault.close()
 	e.events.close()
 	e.access.Close()
 }
@@ -132,21 +142,13 @@ func (e *Engine) makeGates(cfg *configs.Config) {
 func (e *Engine) Start() error {
 	e.begun.Store(true)
 	boundMemory(e.snapshot.config)
-	makeRoom(len(e.cores))
+	makeRoom(len(e.cores), e.shakes.places())
 	e.startStewards()
 	for _, c := range e.cores {
 		e.loops.Add(1)
 		go e.run(c)
 	}
-	go func() {
-		e.loops.Wait()
-		e.closeAdmins()
-		e.closeStewards()
-		e.events.close()
-		e.access.Close()
-		e.sockets.unlink()
-		close(e.over)
-	}()
+	go e.bury()
 	errs := make(chan error, len(e.cores))
 	for i, c := range e.cores {
 		c.loop.Post(func() { errs <- e.listen(i, c) })
@@ -168,6 +170,19 @@ func (e *Engine) Start() error {
 	e.stage.CompareAndSwap(observe.ProxyStarting, observe.ProxyRunning)
 	e.serveAdmins()
 	return nil
+}
+
+// bury closes everything once the loops have ended.
+func (e *Engine) bury() {
+	e.loops.Wait()
+	e.shakes.close()
+	e.vault.close()
+	e.closeAdmins()
+	e.closeStewards()
+	e.events.close()
+	e.access.Close()
+	e.sockets.unlink()
+	close(e.over)
 }
 
 func (e *Engine) run(c *core) {

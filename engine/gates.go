@@ -6,6 +6,7 @@ import (
 	"sluice/configs"
 	"sluice/engine/exchange"
 	"sluice/engine/feature/access"
+	"sluice/engine/feature/clientcert"
 	"sluice/engine/feature/forwarded"
 	"sluice/engine/feature/header"
 	"sluice/engine/feature/redirect"
@@ -22,8 +23,9 @@ func compileHTTPRoute(l *configs.Listener, r *configs.Route, trusted *route.Pref
 	return httpRoute{route: exchange.Route{
 		Names: &record.Names{Listener: l.Name, Route: r.Name, Upstream: r.Upstream.V},
 		Gates: present(
-			forward,                     // first of all: who is the client?
-			access.Compile(r.ClientIP),  // may it come in?
+			forward,                    // first of all: who is the client?
+			access.Compile(r.ClientIP), // may it come in?
+			clientcert.Compile(l.TLS != nil && l.TLS.ClientHeaders),
 			editRequest,                 // edits see the request as it was sent,
 			rewrite.Compile(r.Rewrite)), // so rewriting comes last
 		Stages: present(

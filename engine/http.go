@@ -11,6 +11,7 @@ import (
 	"sluice/engine/h1"
 	"sluice/engine/h1/wire"
 	"sluice/engine/record"
+	"sluice/engine/relay"
 	"sluice/engine/route"
 	"sluice/engine/sock"
 	"sluice/engine/upstream"
@@ -22,6 +23,7 @@ type httpPlan struct {
 	tree     *route.Tree[int]
 	routes   []httpRoute // what the tree's values count
 	timeouts exchange.Timeouts
+	passed   *relay.Service // connections that are passed on before their TLS is terminated; nil if there are none
 }
 
 // httpRoute is a route, for any loop.
@@ -32,12 +34,15 @@ type httpRoute struct {
 	connect  time.Duration
 }
 
-func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams backings) (plan, configs.Issues) {
+func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams backings, v *vault) (plan, configs.Issues) {
 	p := &httpPlan{timeouts: exchangeTimeouts(l, nil)}
 	var rules []route.HTTPRule[int]
 	var sources []*configs.Route
 	trusted := route.CompilePrefixes(l.TrustedProxies)
 	for r := range routesOf(cfg, l) {
+		if r.Passthrough {
+			continue
+		}
 		made := compileHTTPRoute(l, r, &trusted)
 		made.upstream = upstreams[r.Upstream.V]
 		made.connect = connectTimeout(r, made.upstream)
@@ -54,12 +59,19 @@ func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams backings) (
 			conflictHint))
 	}
 	p.tree = tree
-	perIP, most := compilePerIP(l)
+	passed, more := compileTCP(cfg, l, upstreams)
+	issues = append(issues, more...)
+	if passed.Routes.NeedsHello() {
+		p.passed = passed
+	}
 	p.config = &h1.Config{
 		Names: &record.Names{Listener: l.Name}, Access: compileAccess(l.ClientIP), Proxy: compileProxyPolicy(l),
-		PerIP: perIP, MaxPerIP: most, Port: commonPort(l),
-		Timeouts: h1.Timeouts{Header: l.Timeouts.Header, Idle: l.Timeouts.Idle, ProxyHeader: l.Timeouts.ProxyHeader},
-		Limits:   wire.Limits{Head: int(l.Limits.HeaderBytes), Fields: l.Limits.HeaderCount, Target: int(l.Limits.URIBytes)},
+		PerIP: passed.PerIP, MaxPerIP: passed.MaxPerIP, Port: commonPort(l), TLS: v.of(l.Name),
+		Timeouts: h1.Timeouts{
+			Header: l.Timeouts.Header, Idle: l.Timeouts.Idle, ProxyHeader: l.Timeouts.ProxyHeader,
+			Hello: l.Timeouts.Hello, Handshake: l.Timeouts.Handshake,
+		},
+		Limits: wire.Limits{Head: int(l.Limits.HeaderBytes), Fields: l.Limits.HeaderCount, Target: int(l.Limits.URIBytes)},
 	}
 	return p, issues
 }
@@ -120,9 +132,16 @@ func (p *httpPlan) on(c *core, gate *sock.Gate) service {
 	router := &router{
 		tree: p.tree, routes: routes, host: make([]byte, 0, hostRoom), path: make([]byte, 0, p.config.Limits.Target),
 	}
-	return h1.NewServer(p.config, c.net, &exchange.Service{
+	server := h1.NewServer(p.config, c.net, &exchange.Service{
 		Names: p.config.Names, Router: router, Recorder: c, Timeouts: p.timeouts,
 	})
+	server.Turned = c
+	if p.passed == nil {
+		return server
+	}
+	passed := relay.New(p.passed, c.net, c.dialer, c)
+	server.Before(diverter{passed})
+	return parted{server, passed}
 }
 
 // shortage has a listener pause when a connection to a server found no descriptor.
@@ -160,6 +179,10 @@ func (r *router) Route(x *exchange.Exchange) (*exchange.Route, record.Reason) {
 			x.Record.Detail = "the path has more than one reading"
 			return nil, record.BadRequest
 		}
+	}
+	if t := x.Record.TLS; t != nil && t.ServerName != "" && len(host) > 0 && t.ServerName != string(host) {
+		x.Record.Detail = "the host is not the name that the TLS handshake asked for"
+		return nil, record.Misdirected
 	}
 	at, found := r.tree.Match(host, path, h.Bytes(h.Method))
 	switch found {

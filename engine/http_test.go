@@ -24,7 +24,7 @@ func routes(t *testing.T, text string) *router {
 	cfg, err := configs.Parse("test.yaml", []byte("listeners:\n  web: {bind: \"127.0.0.1:1\"}\nroutes:\n"+text+
 		"upstreams:\n  app: {servers: [\"127.0.0.1:2\"]}\n"))
 	assert.NoError(t, err)
-	s, issues := compile(cfg, 1)
+	s, issues := compile(cfg, 1, nil)
 	assert.Equal(t, len(issues), 0)
 	p := s.plans[0].(*httpPlan)
 	r := &router{tree: p.tree, host: make([]byte, 0, hostRoom), path: make([]byte, 0, 8<<10)}
@@ -172,14 +172,19 @@ func through(t *testing.T, server string) (e *Engine, client int) {
 	assert.NoError(t, err)
 	e = start(t, cfg)
 	t.Cleanup(e.Stop)
-	c := dial(t, "tcp4", at).(*net.TCPConn)
+	return e, blocking(t, dial(t, "tcp4", at).(*net.TCPConn))
+}
+
+// blocking is another descriptor of a connection, on which calls block.
+func blocking(t *testing.T, c *net.TCPConn) (fd int) {
+	t.Helper()
 	raw, err := c.SyscallConn()
 	assert.NoError(t, err)
-	assert.NoError(t, raw.Control(func(fd uintptr) { client, err = unix.Dup(int(fd)) }))
+	assert.NoError(t, raw.Control(func(own uintptr) { fd, err = unix.Dup(int(own)) }))
 	assert.NoError(t, err)
-	assert.NoError(t, unix.SetNonblock(client, false))
-	t.Cleanup(func() { _ = unix.Close(client) })
-	return e, client
+	assert.NoError(t, unix.SetNonblock(fd, false))
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
 }
 
 // exchangeOn sends a request and reads as many bytes of answer.

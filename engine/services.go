@@ -11,6 +11,7 @@ import (
 	"sluice/configs"
 	"sluice/engine/h1"
 	"sluice/engine/limit"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/relay"
 	"sluice/engine/route"
@@ -49,19 +50,24 @@ type tcpPlan struct{ service *relay.Service }
 
 func (p tcpPlan) on(c *core, _ *sock.Gate) service { return relay.New(p.service, c.net, c.dialer, c) }
 
-func compilePlan(cfg *configs.Config, l *configs.Listener, upstreams backings) (plan, configs.Issues) {
+func compilePlan(cfg *configs.Config, l *configs.Listener, upstreams backings, v *vault) (plan, configs.Issues) {
 	if l.Protocol == "http" {
-		return compileHTTP(cfg, l, upstreams)
+		return compileHTTP(cfg, l, upstreams, v)
 	}
-	return compileTCP(cfg, l, upstreams)
+	service, issues := compileTCP(cfg, l, upstreams)
+	service.TLS = v.of(l.Name)
+	return tcpPlan{service}, issues
 }
 
-func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams backings) (plan, configs.Issues) {
+// compileTCP makes the service of a tcp listener, or of the routes of an http listener that see connections.
+func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams backings) (*relay.Service, configs.Issues) {
 	var rules []route.Rule[*relay.Route]
 	for r := range routesOf(cfg, l) {
-		rules = append(rules, route.Rule[*relay.Route]{
-			Name: r.Name, SNI: r.SNI, ALPN: r.ALPN, Value: compileTCPRoute(l, r, upstreams[r.Upstream.V]),
-		})
+		if l.Protocol == "tcp" || r.Passthrough {
+			rules = append(rules, route.Rule[*relay.Route]{
+				Name: r.Name, SNI: r.SNI, ALPN: r.ALPN, Value: compileTCPRoute(l, r, upstreams[r.Upstream.V]),
+			})
+		}
 	}
 	table, conflicts := route.Compile(rules)
 	var issues configs.Issues
@@ -69,16 +75,16 @@ func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams backings) (p
 		issues = append(issues, cfg.Issue(l.At, fmt.Sprintf("listener %s: %s", l.Name, c), conflictHint))
 	}
 	perIP, most := compilePerIP(l)
-	return tcpPlan{&relay.Service{
+	return &relay.Service{
 		Names:  &record.Names{Listener: l.Name},
 		Routes: table,
 		Access: compileAccess(l.ClientIP),
 		Proxy:  compileProxyPolicy(l),
 		Timeouts: relay.Timeouts{
-			Hello: l.Timeouts.Hello, ProxyHeader: l.Timeouts.ProxyHeader, Tunnel: l.Timeouts.Tunnel, HalfClosed: l.Timeouts.HalfClosed,
+			Hello: l.Timeouts.Hello, Handshake: l.Timeouts.Handshake, ProxyHeader: l.Timeouts.ProxyHeader, Tunnel: l.Timeouts.Tunnel, HalfClosed: l.Timeouts.HalfClosed,
 		},
 		PerIP: perIP, MaxPerIP: most,
-	}}, issues
+	}, issues
 }
 
 const conflictHint = "remove one of them, or make one more specific"
@@ -98,7 +104,7 @@ func compileTCPRoute(l *configs.Listener, r *configs.Route, u *backing) *relay.R
 	made := &relay.Route{
 		Names:   &record.Names{Listener: l.Name, Route: r.Name, Upstream: r.Upstream.V},
 		Access:  compileAccess(r.ClientIP),
-		Connect: connectTimeout(r, u),
+		Connect: connectTimeout(r, u), Passthrough: r.Passthrough,
 	}
 	if u != nil { // else it is wrong, and nothing will run
 		made.Upstream = u.Upstream
@@ -118,8 +124,8 @@ func compileAccess(from configs.ClientIP) route.Access {
 	return route.Access{Allow: route.CompilePrefixes(from.Allow), Deny: route.CompilePrefixes(from.Deny)}
 }
 
-func compileProxyPolicy(l *configs.Listener) sock.ProxyPolicy {
-	return sock.ProxyPolicy{
+func compileProxyPolicy(l *configs.Listener) proxyproto.Policy {
+	return proxyproto.Policy{
 		Read:     l.ProxyProtocol.Mode != configs.ProxyOff,
 		Required: l.ProxyProtocol.Mode == configs.ProxyRequired,
 		From:     route.CompilePrefixes(l.ProxyProtocol.From),

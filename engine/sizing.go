@@ -155,10 +155,11 @@ func cgroupMemory(membership, mount string) int64 {
 // makeRoom sees to it that there is a processor of the Go scheduler more than there are loops. The scheduler takes a
 // processor away from whoever waits in a system call for more than 20 µs, unless another one is idle; a loop that
 // waits for events would lose its own, and win it back, thousands of times a second. And what runs beside the loops
-// (logs, collector) gets a place of its own.
-func makeRoom(loops int) {
-	if runtime.GOMAXPROCS(0) <= loops {
-		runtime.GOMAXPROCS(loops + 1)
+// (logs, collector) gets a place of its own. So does each worker: a loop that had to wait for one would wait for a whole
+// handshake, while the kernel lets the one that has slept go first.
+func makeRoom(loops, workers int) {
+	if runtime.GOMAXPROCS(0) <= loops+workers {
+		runtime.GOMAXPROCS(loops + workers + 1)
 	}
 }
 

@@ -33,7 +33,7 @@ type backings map[string]*backing
 // Check compiles cfg and looks at its files, without listening anywhere or creating anything. The error is
 // configs.Issues with everything that was found.
 func Check(cfg *configs.Config) error {
-	_, issues := compile(cfg, loopCount(cfg))
+	_, issues := compile(cfg, loopCount(cfg), nil) // the loader has read the certificates
 	if err := observe.Check(cfg.Log.Access.To); err != nil {
 		issues = append(issues, explainLog(cfg, err))
 	}
@@ -48,19 +48,20 @@ func explainLog(cfg *configs.Config, err error) configs.Issue {
 	return cfg.Issue(cfg.Log.Access.At, err.Error(), "")
 }
 
-func compile(cfg *configs.Config, loops int) (*snapshot, configs.Issues) {
+func compile(cfg *configs.Config, loops int, v *vault) (*snapshot, configs.Issues) {
 	s := &snapshot{config: cfg}
 	byName := make(backings, len(cfg.Upstreams))
 	var issues configs.Issues
 	deps := lease.Deps{Config: cfg, Resolver: lookUpAll(cfg), Loops: loops, Seed: rand.Uint64()}
 	for i := range cfg.Upstreams {
+		deps.TLS = v.serversOf(cfg.Upstreams[i].Name)
 		b, more := compileUpstream(&cfg.Upstreams[i], deps)
 		issues = append(issues, more...)
 		s.upstreams = append(s.upstreams, b)
 		byName[cfg.Upstreams[i].Name] = b
 	}
 	for i := range cfg.Listeners {
-		p, more := compilePlan(cfg, &cfg.Listeners[i], byName)
+		p, more := compilePlan(cfg, &cfg.Listeners[i], byName, v)
 		issues = append(issues, more...)
 		s.plans = append(s.plans, p)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/engine/certs"
 	"sluice/engine/lease"
 	"sluice/engine/observe"
 	"sluice/engine/record"
@@ -66,6 +67,35 @@ func (e *Engine) Listeners() []observe.Listener {
 		}
 	}
 	return all
+}
+
+// TLS implements observe.View.
+func (e *Engine) TLS() observe.TLS {
+	t := observe.TLS{}
+	t.UnderWay, t.Waiting = e.shakes.load()
+	for _, l := range e.snapshot.config.Listeners {
+		if s := e.vault.stores[l.Name]; s != nil {
+			t.Credentials = append(t.Credentials, observe.Credentials{
+				Listener: l.Name, Refused: s.Refused(), Certificates: certificatesOf(s.Certificates()),
+			})
+		}
+	}
+	for _, u := range e.snapshot.config.Upstreams {
+		if c := e.vault.credentialsOf(u.Name); c.Refused > 0 || len(c.Certificates) > 0 {
+			t.Credentials = append(t.Credentials, c)
+		}
+	}
+	return t
+}
+
+func certificatesOf(all []certs.Info) []observe.Certificate {
+	var seen []observe.Certificate
+	for _, c := range all {
+		seen = append(seen, observe.Certificate{
+			File: c.File, Names: c.Names, Key: c.KeyType, Issuer: c.Issuer, Fingerprint: c.Fingerprint, NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+		})
+	}
+	return seen
 }
 
 // Upstreams implements observe.View.

@@ -252,7 +252,7 @@ func TestInterrupt(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for only, want := range map[string]int{"tcp-idle": 1, "http-rate": 4, "http-rate-50": 1, "tcp": 5, "tls": 3, "": len(scenarios.All())} {
+	for only, want := range map[string]int{"tcp-idle": 1, "http-rate": 4, "http-rate-50": 1, "tcp": 5, "tls": 5, "": len(scenarios.All())} {
 		c := &runCommand{}
 		if only != "" {
 			c.Only = []string{only}

@@ -13,10 +13,12 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"sluice/bench/wire"
 )
 
-// ServerName is what the certificates are for.
-const ServerName = "bench.test"
+// ServerName is what the certificates are for. Requests name the same host, and a proxy may insist that they do.
+const ServerName = wire.Host
 
 // Certificate names the PEM files of a site: ECDSA with P-256, which is what most
 // sites have, signed by an authority of its own.

@@ -80,16 +80,28 @@ func tls() []Scenario {
 		opt.TLS = &load.TLS{ServerName: rivals.ServerName, MinVersion: "1.3"}
 		return opt
 	}
+	resumed := secure(churn())
+	resumed.TLS.Resume = true
 	all := []Scenario{
-		httpLoad("tls-small", "keep-alive GET requests with 60-byte answers over 64 connections with TLS 1.3", secure(small(nil)), nil),
+		httpLoad("tls-small", "keep-alive GET requests with 60-byte answers over 64 connections with TLS 1.3", secure(small(nil)), both(0.90)),
 		httpLoad("tls-10m", "10 MiB answers over 4 connections with TLS 1.3",
-			secure(small(func(o *load.Options) { o.Size, o.Connections = largeAnswer, 4 })), nil),
+			secure(small(func(o *load.Options) { o.Size, o.Connections = largeAnswer, 4 })), both(0.60)),
 		httpLoad("tls-connect", "connect, full handshake of TLS 1.3, one GET request with a 60-byte answer, close by the client; 32 at a time",
-			secure(churn()), nil),
+			secure(churn()), both(1.35)),
+		httpLoad("tls-resume", "the same with sessions that are resumed", resumed, both(1.10)),
+		{
+			Name: "tls-idle", What: "9,000 keep-alive connections with TLS 1.3, each used for one request, then idle", Origins: 1,
+			Load: secure(small(func(o *load.Options) { o.Mode, o.Connections = load.Hold, idleCount })),
+			Metrics: []Metric{{
+				Name: "memory", Unit: "bytes per connection", Of: memoryPerConnection, Watched: true, Limits: []Limit{{AtMost: secureBudget}},
+			}},
+			Full: fullIdle, Quick: quickIdle,
+		},
 	}
 	for i := range all {
-		all[i].Protocol, all[i].Settings = rivals.TLS, bothWays
+		all[i].Protocol, all[i].Settings = rivals.TLS, asShipped
 	}
+	all[1].Settings = bothWays // the others do not fill a buffer
 	all[0].Trace = true
 	return all
 }

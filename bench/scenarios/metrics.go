@@ -31,6 +31,8 @@ const (
 	// keptBudget is 1 KiB of it per idle connection of a client, which has no other
 	// side.
 	keptBudget = 1 * kib
+	// secureBudget is 11 KiB of it where that has TLS: crypto/tls itself keeps 8.6.
+	secureBudget = 11 * kib
 )
 
 // cpu is the processor time of the proxy per unit, in microseconds.

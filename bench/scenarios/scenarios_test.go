@@ -52,6 +52,7 @@ func TestTargetsStand(t *testing.T) {
 	want := map[string]int{
 		"tcp-small": 2, "tcp-bulk": 2, "tcp-connect": 2, "tcp-idle": 2, "http-small": 2, "http-many": 2, "http-10k": 2, "http-100k": 2,
 		"http-10m": 4, "http-post": 2, "http-connect": 2, "http-idle": 1, "http-rate-50": 2, "http-rate-70": 2, "http-slow": 3, "http-reload": 1,
+		"tls-small": 2, "tls-10m": 2, "tls-connect": 2, "tls-resume": 2, "tls-idle": 1,
 	}
 	for _, sc := range All() {
 		limits := 0

@@ -31,7 +31,7 @@ var (
 const (
 	// startAndStop is what origin, proxy and generator take to come and go.
 	startAndStop = 300 * time.Millisecond
-	// fillAndAsk is how long thousands of connections take to be opened and asked.
+	// fillAndAsk is how long idleCount connections take to be opened and asked.
 	fillAndAsk = 2 * time.Second
 	// attach is how long strace takes to come and go.
 	attach = 500 * time.Millisecond
@@ -49,7 +49,11 @@ func (s *Scenario) In(quick bool) Timing {
 func (s *Scenario) Lasts(t Timing) time.Duration {
 	run := t.Warm + t.Window + startAndStop
 	if s.Load.Mode == load.Hold {
-		run += fillAndAsk
+		fill := fillAndAsk
+		if t.Connections > 0 {
+			fill = fill * time.Duration(t.Connections) / idleCount
+		}
+		run += fill
 	}
 	return run
 }

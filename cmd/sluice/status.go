@@ -72,9 +72,41 @@ func printStatus(w io.Writer, s *observe.Status) {
 	if len(s.Listeners) > 0 {
 		printListeners(w, s.Listeners)
 	}
+	printCertificates(w, s)
 	for i := range s.Upstreams {
 		printUpstream(w, &s.Upstreams[i], s.Time)
 	}
+}
+
+// printCertificates shows what is shown to others, and how long that will do.
+func printCertificates(w io.Writer, s *observe.Status) {
+	if len(s.TLS.Credentials) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t := table(w)
+	fmt.Fprintln(t, "CERTIFICATE\tOF\tKEY\tGOOD FOR\tFILE")
+	for _, owner := range s.TLS.Credentials {
+		of := "listener " + owner.Listener
+		if owner.Upstream != "" {
+			of = "upstream " + owner.Upstream
+		}
+		for _, c := range owner.Certificates {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", orDash(printable(strings.Join(c.Names, " "))), printable(of), c.Key, left(c.NotAfter, s.Time), printable(c.File))
+		}
+		if owner.Refused > 0 {
+			fmt.Fprintf(t, "(%d broken files are refused, see the log)\t%s\t\t\t\n", owner.Refused, printable(of))
+		}
+	}
+	_ = t.Flush()
+}
+
+// left is the time until a certificate expires.
+func left(end, now time.Time) string {
+	if !now.Before(end) {
+		return "EXPIRED"
+	}
+	return age(end.Sub(now))
 }
 
 func printListeners(w io.Writer, all []observe.Listener) {

@@ -19,6 +19,7 @@ type Address struct {
 	Host    string // of srv: the name of the records
 	Port    uint16 // of srv: 0
 	Path    string // of a unix socket or a file
+	Scheme  string // of servers, as they are written: "http" | "https", or ""; the loader takes it off
 }
 
 // String returns a as a user would write it: ":8080", "[::1]:8080", "db.internal:5432", "unix:/run/x.sock", "dns://app:80".
@@ -60,7 +61,7 @@ func Bind(s, dir string) (Address, error) {
 	return a, err
 }
 
-const serverHint = `write "host:port", "http://host:port", "unix:/path", "dns://name:port", "srv://_service._proto.name" or "file:path"`
+const serverHint = `write "host:port", "https://host:port", "unix:/path", "dns://name:port", "srv://_service._proto.name" or "file:path"`
 
 // Server reads where a server is, or where servers are found. Relative paths start at dir.
 func Server(s, dir string) (Address, error) {
@@ -91,16 +92,19 @@ func FixedServer(s, dir string) (Address, error) {
 		return serverHost(s)
 	case !ok, scheme == "dns", scheme == "srv", scheme == "file":
 		return Address{}, Bad("list it among the servers of the configuration", "%q is not a server, but a place where some are found", s)
-	case scheme == "https":
-		return Address{}, Bad("this version speaks plain HTTP/1.1 to servers; protocol: tcp passes TLS on", "servers with https:// are not supported")
-	case scheme != "http":
+	case scheme != "http" && scheme != "https":
 		return Address{}, Bad(serverHint, "servers with %s:// are not supported", scheme)
 	}
 	host, _, path := strings.Cut(strings.TrimSuffix(rest, "/"), "/")
 	if path {
 		return Address{}, Bad("write "+host+"; rewrite in a route changes paths", "%q has a path, and servers have none", s)
 	}
-	return serverHost(host)
+	a, err := serverHost(host)
+	if err != nil {
+		return Address{}, err
+	}
+	a.Scheme = scheme
+	return a, nil
 }
 
 // nameAddress reads the "name:port" of a server that is looked up again and again.

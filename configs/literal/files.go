@@ -1,11 +1,8 @@
 package literal
 
-// Values that are files: where log records go, certificates, and texts that others take apart. What must be read later is read
-// here once, so that a file that is missing is a mistake of the configuration.
+// Values that are files: where log records go, and texts that others take apart.
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"os"
 	"strings"
@@ -61,30 +58,32 @@ func ReadText(path string, max int64) (string, error) {
 	return string(text), nil
 }
 
-// Authorities reads the path of a PEM file, which must hold a certificate and nothing that cannot be read as one.
-func Authorities(text, dir string) (string, error) {
-	const fileMax = 4 << 20
-	const hint = "the file holds certificates in PEM form: -----BEGIN CERTIFICATE-----"
+// FilePath reads the path of a file, which others open.
+func FilePath(text, dir string) (string, error) {
+	switch {
+	case text == "":
+		return "", Bad("write the path of a file, or remove the key", "the path of the file is empty")
+	case strings.Contains(text, "-----BEGIN"):
+		return "", Bad("write this text into a file of its own, and its path here", "a path is expected, and this is the text of a file")
+	case strings.ContainsRune(text, 0):
+		return "", Bad("", "%q is not a path", text)
+	}
+	return JoinPath(dir, text), nil
+}
+
+// FilePathOrNone is FilePath, of which an empty text is none.
+func FilePathOrNone(text, dir string) (string, error) {
 	if text == "" {
-		return "", Bad(hint, "the path of the file is empty")
+		return "", nil
 	}
-	path := JoinPath(dir, text)
-	data, err := ReadText(path, fileMax)
+	return FilePath(text, dir)
+}
+
+// OpenToAll tells whether every user of the machine may read the file at path, and the mode that says so.
+func OpenToAll(path string) (os.FileMode, bool) {
+	info, err := os.Stat(path)
 	if err != nil {
-		return "", err
+		return 0, false
 	}
-	found := 0
-	for block, rest := pem.Decode([]byte(data)); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return "", Bad(hint, "%s: its certificate number %d cannot be read: %s", path, found+1, err)
-		}
-		found++
-	}
-	if found == 0 {
-		return "", Bad(hint, "%s holds no certificate", path)
-	}
-	return path, nil
+	return info.Mode().Perm(), info.Mode()&0o004 != 0
 }

@@ -3,6 +3,7 @@ package literal
 // Names, numbers and booleans.
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,6 +28,29 @@ func Name(s string) (string, error) {
 func notInName(r rune) bool { return !isLetterOrDigit(r) && r != '_' && r != '-' && r != '.' }
 
 func isLetterOrDigit(r rune) bool { return 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' }
+
+// NumberNames calls the i-th of names "noun-i", from 1, if it is empty. A name that is given to another one stays with that one: the
+// generated one becomes "noun-i-2", or the first number that is free.
+func NumberNames(noun string, names []string) []string {
+	taken := map[string]bool{}
+	for _, name := range names {
+		taken[name] = true
+	}
+	named := slices.Clone(names)
+	for i := range named {
+		if named[i] != "" {
+			continue
+		}
+		base := noun + "-" + strconv.Itoa(i+1)
+		free := base
+		for n := 2; taken[free]; n++ {
+			free = base + "-" + strconv.Itoa(n)
+		}
+		named[i] = free
+		taken[free] = true
+	}
+	return named
+}
 
 // Count reads a whole number.
 func Count(s string) (int, error) {
@@ -75,7 +99,7 @@ func Protocol(s string) (string, error) {
 	case "udp":
 		return "", Bad(hint, "protocol udp is not served")
 	case "https", "tls":
-		return "", Bad("this version terminates no TLS; protocol: tcp passes it on to servers that do", "protocol %s is not served", s)
+		return "", Bad("write protocol: http and tls: {certificates: {cert: site.pem, key: site.key}}", "%q is not a protocol", s)
 	}
 	return "", Bad(hint, "%q is not a protocol", s)
 }

@@ -21,10 +21,13 @@ func Bad(hint, format string, args ...any) error {
 	return Problem{Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-// HintOf returns the hint of a Problem, or "".
+// HintOf returns the hint of a Problem, or the advice of an error that has some, or "".
 func HintOf(err error) string {
-	if p, ok := err.(Problem); ok {
+	switch p := err.(type) {
+	case Problem:
 		return p.Hint
+	case interface{ Advice() string }:
+		return p.Advice()
 	}
 	return ""
 }

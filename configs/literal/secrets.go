@@ -16,7 +16,8 @@ var secretKeys = []string{"key", "token"}
 
 var (
 	aKeyBefore = regexp.MustCompile(`([A-Za-z_-]+)["']?[ \t]*:[ \t]*(?:\n[ \t]+)?`)
-	aVariable  = regexp.MustCompile(`^["']?\$\{\w+(:-)?\}["']?$`) // shows where a secret is, but not what it is
+	aVariable  = regexp.MustCompile(`^["']?\$\{\w+(:-)?\}["']?$`)      // shows where a secret is, but not what it is
+	aKeyFile   = regexp.MustCompile(`^["']?[\w./-]+\.(key|pem)["']?$`) // likewise, where key is that of a certificate
 	aQuoted    = regexp.MustCompile(`^(?:"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?)`)
 )
 
@@ -42,7 +43,7 @@ func HideSecrets(text string, known map[string][]string) string {
 			continue
 		}
 		value := secretAt(text[at[1]:min(len(text), at[1]+secretMax)], inBrackets)
-		if aVariable.MatchString(value) {
+		if aVariable.MatchString(value) || aKeyFile.MatchString(value) {
 			continue
 		}
 		b.WriteString(text[from:at[1]])

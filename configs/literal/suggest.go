@@ -45,6 +45,21 @@ func Nearest(word string, candidates []string) (best string, ok bool) {
 	return best, ok
 }
 
+// NearestOrAll suggests the nearest name, or lists those there are.
+func NearestOrAll(name string, known []string, section string) string {
+	const listed = 10
+	if hint := DidYouMean(name, known); hint != "" {
+		return hint
+	}
+	switch n := len(known) - listed; {
+	case len(known) == 0:
+		return "add it under " + section
+	case n > 0:
+		return fmt.Sprintf("add it under %s, which has %s and %d more", section, strings.Join(known[:listed], ", "), n)
+	}
+	return fmt.Sprintf("add it under %s, which has %s", section, strings.Join(known, ", "))
+}
+
 func fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }
 
 // edits is the optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours.

@@ -176,6 +176,19 @@ func RetryCause(s string) (string, error) {
 	return "", Bad(hint, "%q is not a cause", s)
 }
 
+// RetryFlags parts the causes that RetryCause has read into words and statuses, which ascend and come once.
+func RetryFlags(causes []string) (words map[string]bool, statuses []int) {
+	words = map[string]bool{}
+	for _, cause := range SortedUnique(causes) {
+		if status, err := Count(cause); err == nil {
+			statuses = append(statuses, status)
+		} else {
+			words[cause] = true
+		}
+	}
+	return words, statuses
+}
+
 // CookieName reads a token (RFC 6265, section 4.1.1).
 func CookieName(s string) (string, error) {
 	const cookieNameMax = 128

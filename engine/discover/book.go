@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sluice/engine/watch"
 )
 
 // lookUpsAtOnce bounds the names that one watcher asks for at the same time.
@@ -76,7 +78,7 @@ func (b *book) one(ctx context.Context, name string, old [2][]netip.Addr) (entry
 		return entry{addrs: []netip.Addr{addr.Unmap()}, ttl: freshMax}, old
 	}
 	if addrs := b.resolver.hosts.lookup(name); len(addrs) > 0 {
-		return entry{addrs: addrs, ttl: pollEvery}, byFamily(addrs)
+		return entry{addrs: addrs, ttl: watch.PollEvery}, byFamily(addrs)
 	}
 	e := entry{ttl: freshMax}
 	now := old

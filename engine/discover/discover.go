@@ -6,7 +6,7 @@
 //
 //	dns://app.internal:80          A and AAAA records (dns.go)
 //	srv://_http._tcp.app.internal  SRV records and the addresses of their targets (srv.go)
-//	file:///etc/sluice/app.servers  a list, one server a line (file.go, inotify.go)
+//	file:///etc/sluice/app.servers  a list, one server a line (file.go)
 //
 // What is known is kept: a source that fails, or that suddenly knows of nothing, changes no list. The only ways to an empty list
 // are those that cannot be a mistake. Below the sources, resolver.go asks name servers as the system does, and exchange.go is one
@@ -36,13 +36,6 @@ const (
 	// backoffMin doubles with each failed look up to backoffMax.
 	backoffMin = time.Second
 	backoffMax = 30 * time.Second
-	// pollEvery is how often a file is looked at where nobody tells of changes; hosts files are never told of. pollSlowly is the
-	// net below inotify, which is silent about changes made by other machines on a network file system.
-	pollEvery  = 5 * time.Second
-	pollSlowly = 30 * time.Second
-	// settleFor is how long a changed file must stay as it is before it is read, and settleMax how long that is waited for.
-	settleFor = 50 * time.Millisecond
-	settleMax = time.Second
 )
 
 // ErrVanished is in the error of a look that was answered: there is no such name, or nothing of the kind asked for under it.
@@ -72,7 +65,7 @@ func (s Spec) String() string {
 type Found struct {
 	Addr   netip.AddrPort // never IPv4-mapped, never with a zone
 	Path   string
-	Name   string         // of the host, for logs; "" if it is listed by its address
+	Name   string         // of the host; "" if it is listed by its address
 	Weight int            // of an SRV record, 1-256; 0 = not said
 	Backup bool           // an SRV record of a lower priority than others
 	Line   configs.Server // of a file, without Address and At; zero elsewhere
@@ -84,6 +77,17 @@ func (f Found) String() string {
 		return "unix:" + f.Path
 	}
 	return f.Addr.String()
+}
+
+// Host is what the source calls the server, without a port: its name, or else its address; "" for a unix socket.
+func (f Found) Host() string {
+	switch {
+	case f.Name != "":
+		return f.Name
+	case f.Path != "":
+		return ""
+	}
+	return f.Addr.Addr().String()
 }
 
 // Server returns f as if it had been configured: with what its source says of it, and the rest as in entry, which says where to
@@ -138,6 +142,9 @@ type Options struct {
 	Trouble func(error)
 	// Recovered hears that the series is over. Nil hears nothing.
 	Recovered func()
+
+	// Refuses says why a server that a file lists cannot be one of the upstream's; "" if it can. Nil refuses none.
+	Refuses func(configs.Server) string
 
 	// hosts and resolvConf are the system's files; tests have their own.
 	hosts, resolvConf string

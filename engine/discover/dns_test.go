@@ -15,6 +15,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"sluice/engine/watch"
 	"sluice/internal/assert"
 )
 
@@ -342,7 +343,7 @@ func TestSearchList(t *testing.T) {
 
 func TestResolvConf(t *testing.T) {
 	path := t.TempDir() + "/resolv.conf"
-	c := resolvConf{file: textFile{path: path, max: resolvConfMax}}
+	c := resolvConf{file: watch.File{Path: path, Max: resolvConfMax}}
 	c.refresh()
 	assert.Equal(t, fmt.Sprint(c.servers, c.search, c.ndots), "[127.0.0.1:53] [] 1")
 	assert.Equal(t, c.candidates("app"), []string{"app."})

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/engine/watch"
 )
 
 // fileMax is ten times what listMax servers take with all that can be said about them.
@@ -25,8 +26,10 @@ const fileMax = 1 << 20
 // A fileSource reads one file.
 type fileSource struct {
 	book *book
-	text textFile
-	news *notifier
+	text watch.File
+	news *watch.Notifier
+	// refuses says why a server cannot be one of the upstream's; "" if it can. Nil refuses none.
+	refuses func(configs.Server) string
 
 	listed []configs.Server // of the last good text
 	broken error            // why the text is not that one; nil if it is
@@ -34,48 +37,31 @@ type fileSource struct {
 
 // look reads the file if it has changed, and looks up the names in it.
 func (s *fileSource) look(ctx context.Context) result {
-	s.news.follow()
-	s.settle(ctx)
+	s.news.Follow()
+	watch.Settle(ctx, &s.text)
 	news := s.reread()
 	found, good, err := s.resolve(ctx)
 	if s.broken != nil {
 		err = s.broken // the file is what to repair first
 	}
-	return result{found: found, answered: len(found) > 0, good: min(good, s.news.every()), err: err, news: news}
+	return result{found: found, answered: len(found) > 0, good: min(good, s.news.Every()), err: err, news: news}
 }
 
 // wait sleeps until the file may have changed.
-func (s *fileSource) wait(ctx context.Context, d time.Duration) { s.news.wait(ctx, d) }
+func (s *fileSource) wait(ctx context.Context, d time.Duration) { s.news.Wait(ctx, d) }
 
 // close gives the watches back.
-func (s *fileSource) close() { s.news.close() }
-
-// settle waits while the file is changing. What shows half of a change otherwise: a copy that takes its time, an editor between
-// deleting and creating, a poll in the middle of either.
-func (s *fileSource) settle(ctx context.Context) {
-	last, _ := stampOf(s.text.path)
-	if last == s.text.last {
-		return
-	}
-	for waited := time.Duration(0); waited < settleMax && ctx.Err() == nil; waited += settleFor {
-		sleep(ctx, settleFor)
-		now, _ := stampOf(s.text.path)
-		if now == last {
-			return
-		}
-		last = now
-	}
-}
+func (s *fileSource) close() { s.news.Close() }
 
 // reread takes over a changed text, and reports whether it is broken in a way that has not been told.
 func (s *fileSource) reread() (news bool) {
-	text, changed, err := s.text.fresh()
+	text, changed, err := s.text.Fresh()
 	if !changed {
 		return false
 	}
 	var listed []configs.Server
 	if err == nil {
-		listed, err = parse(text, s.text.path)
+		listed, err = s.parse(text)
 	}
 	if err == nil {
 		s.listed, s.broken = listed, nil
@@ -87,8 +73,10 @@ func (s *fileSource) reread() (news bool) {
 }
 
 // parse reads a list. The error is about its first mistake, on one line.
-func parse(text, path string) ([]configs.Server, error) {
+func (s *fileSource) parse(text string) ([]configs.Server, error) {
+	path := s.text.Path
 	listed, issues := configs.ParseServers(text, path)
+	issues = append(issues, s.misfits(listed)...)
 	if len(issues) > 0 {
 		return nil, oneLine(issues)
 	}
@@ -96,6 +84,19 @@ func parse(text, path string) ([]configs.Server, error) {
 		return nil, fmt.Errorf("%s lists no servers; weight=0 takes one out", path)
 	}
 	return listed, nil
+}
+
+// misfits says which servers cannot be of the upstream.
+func (s *fileSource) misfits(listed []configs.Server) (issues configs.Issues) {
+	if s.refuses == nil {
+		return nil
+	}
+	for _, one := range listed {
+		if why := s.refuses(one); why != "" {
+			issues = append(issues, configs.Issue{File: s.text.Path, At: one.At, Message: one.Address.String() + ": " + why})
+		}
+	}
+	return issues
 }
 
 // oneLine is the first of issues as a line of a log: issues are made for a terminal.

@@ -1,7 +1,6 @@
 package discover
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/configs"
 	"sluice/internal/assert"
 )
 
@@ -20,8 +20,8 @@ func write(t *testing.T, path, text string) {
 	assert.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-// watch follows a file. While all is well, what is told soon was told by inotify: polls come at least 27 seconds apart.
-func watch(t *testing.T, path string) audience {
+// tails follows a file. While all is well, what is told soon was told by inotify: polls come at least 27 seconds apart.
+func tails(t *testing.T, path string) audience {
 	t.Helper()
 	o := options(t)
 	told := hears(&o)
@@ -45,7 +45,7 @@ func TestFileIsFollowed(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "servers")
 	write(t, path, "10.0.0.2:80\n10.0.0.1:80 weight=3 max_connections=7 # mine\nunix:/run/app.sock backup\n")
-	told := watch(t, path)
+	told := tails(t, path)
 	told.soon(t, "update: unix:/run/app.sock backup, 10.0.0.1:80*3 max 7, 10.0.0.2:80")
 
 	write(t, path, "10.0.0.3:80\n") // truncated and written
@@ -70,7 +70,7 @@ func TestBrokenFileIsRefused(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "servers")
 	write(t, path, "10.0.0.1:80\n10.0.0.300:80\n")
-	told := watch(t, path)
+	told := tails(t, path)
 	told.soon(t, "trouble: "+path+":2:1: ")
 	write(t, path, "10.0.0.1:80\n")
 	told.soon(t, "update: 10.0.0.1:80")
@@ -92,7 +92,7 @@ func TestDeletedAndRecreated(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "app")
 	path := filepath.Join(dir, "servers")
-	told := watch(t, path) // not even the directory is there
+	told := tails(t, path) // not even the directory is there
 	told.soon(t, "trouble: stat "+path+": no such file or directory")
 	assert.NoError(t, os.Mkdir(dir, 0o700))
 	write(t, path, "10.0.0.1:80\n")
@@ -135,7 +135,7 @@ func TestSymlinkSwap(t *testing.T) {
 	}
 	generation("..one", "10.0.0.1:80\n")
 	assert.NoError(t, os.Symlink("..data/servers", path))
-	told := watch(t, path)
+	told := tails(t, path)
 	told.soon(t, "update: 10.0.0.1:80")
 	generation("..two", "10.0.0.2:80\n")
 	told.soon(t, "update: 10.0.0.2:80")
@@ -144,67 +144,6 @@ func TestSymlinkSwap(t *testing.T) {
 	assert.NoError(t, os.RemoveAll(filepath.Join(dir, "..one")))
 	generation("..three", "10.0.0.4:80\n")
 	told.soon(t, "update: 10.0.0.4:80")
-}
-
-// A file in the making is not half a list.
-func TestNewFileIsReadWhenClosed(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "servers")
-	n := newNotifier(path)
-	defer n.close()
-	if n.file == nil {
-		t.Skip("this system has no inotify")
-	}
-	n.follow()
-	heard := func(d time.Duration) bool {
-		begun := time.Now()
-		n.wait(t.Context(), d)
-		return time.Since(begun) < d
-	}
-	file, err := os.Create(path)
-	assert.NoError(t, err)
-	_, err = file.WriteString("10.0.0.1:80\n")
-	assert.NoError(t, err)
-	assert.Equal(t, heard(20*time.Millisecond), false)
-	assert.NoError(t, file.Close())
-	assert.Equal(t, heard(patience), true)
-
-	write(t, filepath.Join(dir, "stranger"), "x")
-	assert.Equal(t, heard(20*time.Millisecond), false)
-	assert.Equal(t, n.every(), pollSlowly)
-
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(time.Millisecond, cancel)
-	begun := time.Now()
-	n.wait(ctx, patience)
-	assert.Equal(t, time.Since(begun) < patience, true)
-	n.wait(ctx, patience) // done already
-	assert.Equal(t, time.Since(begun) < patience, true)
-}
-
-func TestNoInotifyIsPolling(t *testing.T) {
-	n := newNotifier(filepath.Join(t.TempDir(), "none", "servers"))
-	n.close()
-	n.follow()
-	assert.Equal(t, n.every(), pollEvery)
-	n.wait(t.Context(), time.Millisecond)
-	n.close()
-}
-
-func TestPlaces(t *testing.T) {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	assert.NoError(t, err)
-	join := func(names ...string) string { return filepath.Join(append([]string{dir}, names...)...) }
-	assert.NoError(t, os.MkdirAll(join("a", "b"), 0o700))
-	write(t, join("a", "b", "file"), "")
-	for link, target := range map[string]string{"up": "a/b/../b", "whole": join("up", "file"), "circle": "circle", "lost": "a/none/file"} {
-		assert.NoError(t, os.Symlink(target, join(link)))
-	}
-	assert.Equal(t, places(join("a", ".", "b", "file")), []place{{join("a", "b"), "file"}})
-	assert.Equal(t, places(join("up", "file")), []place{{dir, "up"}, {join("a", "b"), "file"}})
-	assert.Equal(t, places(join("whole")), []place{{dir, "whole"}, {dir, "up"}, {join("a", "b"), "file"}})
-	assert.Equal(t, places(join("lost")), []place{{dir, "lost"}, {join("a"), "none"}})
-	assert.Equal(t, len(places(join("circle"))), linkMax+1)
 }
 
 // Names in a file are followed like others.
@@ -226,4 +165,30 @@ func TestNamesInAFile(t *testing.T) {
 	has(t, r.err, "no answer")
 	assert.Equal(t, list(r.found), "10.0.0.2:80, [fd00::2]:80")
 	assert.Equal(t, r.found[0].Name, "app.test")
+}
+
+// What the upstream refuses is a mistake like any other, and a server is called what its line calls it.
+func TestMisfitsInAFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "servers")
+	s := newSource(Spec{Kind: "file", Path: path}, Options{Refuses: func(s configs.Server) string {
+		if s.Scheme == "http" {
+			return "not in clear"
+		}
+		return ""
+	}}.withDefaults()).(*fileSource)
+	defer s.close()
+	write(t, path, "https://10.0.0.1:443\nunix:/run/app.sock\n[fd00::1]:443\n")
+	r := ask(t, s, patience)
+	assert.NoError(t, r.err)
+	var hosts []string
+	for _, f := range r.found {
+		hosts = append(hosts, f.Host())
+	}
+	assert.Equal(t, hosts, []string{"10.0.0.1", "", "fd00::1"})
+	assert.Equal(t, Found{Addr: r.found[1].Addr, Name: "app.test"}.Host(), "app.test")
+	write(t, path, "10.0.0.2:443\nhttp://10.0.0.3:80\n")
+	r = ask(t, s, patience)
+	has(t, r.err, path+":2:1: 10.0.0.3:80: not in clear")
+	assert.Equal(t, len(r.found), 3)
 }

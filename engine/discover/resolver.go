@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"sluice/engine/watch"
 )
 
 // passes is how often the list of name servers is gone through for one question: a lost datagram is not an outage.
@@ -33,8 +35,8 @@ type resolver struct {
 func newResolver(o Options) *resolver {
 	return &resolver{
 		fixed:  o.Resolvers,
-		system: resolvConf{file: textFile{path: o.resolvConf, max: resolvConfMax}},
-		hosts:  hosts{file: textFile{path: o.hosts, max: hostsMax}},
+		system: resolvConf{file: watch.File{Path: o.resolvConf, Max: resolvConfMax}},
+		hosts:  hosts{file: watch.File{Path: o.hosts, Max: hostsMax}},
 	}
 }
 

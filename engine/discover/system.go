@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"sluice/engine/watch"
 )
 
 const (
@@ -23,13 +25,13 @@ const (
 
 // hosts is the table of /etc/hosts.
 type hosts struct {
-	file   textFile
+	file   watch.File
 	byName map[string][]netip.Addr
 }
 
 // refresh reads the file again if it has changed. Without the file there are no hosts, as for the system.
 func (h *hosts) refresh() {
-	if text, changed, _ := h.file.fresh(); changed {
+	if text, changed, _ := h.file.Fresh(); changed {
 		h.byName = parseHosts(text)
 	}
 }
@@ -62,7 +64,7 @@ func parseHosts(text string) map[string][]netip.Addr {
 
 // resolvConf is whom to ask, and under which names.
 type resolvConf struct {
-	file    textFile
+	file    watch.File
 	servers []netip.AddrPort // never empty after refresh
 	search  []string         // fully qualified
 	ndots   int              // names with at least as many dots are asked for as they are first
@@ -71,7 +73,7 @@ type resolvConf struct {
 // refresh reads the file again if it has changed. Without the file, or without a name server in it, the one of this machine is
 // asked, as the system does.
 func (c *resolvConf) refresh() {
-	text, changed, _ := c.file.fresh()
+	text, changed, _ := c.file.Fresh()
 	if !changed {
 		return
 	}

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"sluice/engine/watch"
 )
 
 // A source can be looked up. Its methods are called by one goroutine.
@@ -68,7 +70,7 @@ func newSource(spec Spec, options Options) source {
 	case "srv":
 		return &srvSource{book: newBook(options), name: spec.Name}
 	case "file":
-		return &fileSource{book: newBook(options), text: textFile{path: spec.Path, max: fileMax}, news: newNotifier(spec.Path)}
+		return &fileSource{book: newBook(options), text: watch.File{Path: spec.Path, Max: fileMax}, news: watch.NewNotifier(spec.Path), refuses: options.Refuses}
 	}
 	panic("discover: unknown kind " + spec.Kind)
 }

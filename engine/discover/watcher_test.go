@@ -261,7 +261,7 @@ func TestPolling(t *testing.T) {
 		o := Options{}
 		told := hears(&o)
 		s := newSource(Spec{Kind: "file", Path: path}, o).(*fileSource)
-		s.news.close()
+		s.news.Close()
 		w := follow(someSpec, o.withDefaults(), s)
 		defer w.Close()
 		told.expect(t, "update: 10.0.0.1:80")

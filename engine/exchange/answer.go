@@ -151,7 +151,7 @@ func (x *Exchange) answerFailed(err error) {
 }
 
 // Fail ends the exchange for why, a failure: with an answer of the proxy's own as long as none has begun, and by cutting
-// the one that has. detail is a static text for the record, or empty.
+// the one that has. detail is a short text for the record, or empty.
 func (x *Exchange) Fail(why record.Reason, detail string, cause error) {
 	if x.state == Over || x.lost != record.None {
 		return

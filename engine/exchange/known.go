@@ -71,6 +71,17 @@ func Known[T string | []byte](name T) ID {
 	return Other
 }
 
+// clientCert is how fields begin that tell a server of the client's certificate. Only the proxy writes them.
+const clientCert = "x-client-cert-"
+
+// ClientCertLen is less than the length of every such name.
+const ClientCertLen = uint32(len(clientCert))
+
+// IsClientCert reports whether a name, in any case of its letters, is one of these.
+func IsClientCert[T string | []byte](name T) bool {
+	return len(name) > len(clientCert) && sameName(name[:len(clientCert)], clientCert)
+}
+
 // sameName compares from the end, where names of one length differ first ("x-forwarded-…").
 func sameName[T string | []byte](name T, known string) bool {
 	for i := len(known) - 1; i >= 0; i-- {

@@ -125,10 +125,10 @@ func TestAnswersOfAServer(t *testing.T) {
 		"chunks of another size":     {answer: chunked + "2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nX-Sum: 1\r\n\r\n", kept: true, want: chunked + "5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"},
 		"chunks of nothing":          {answer: chunked + "0\r\n\r\n", kept: true},
 		"until the end":              {answer: ok + "\r\nhello", end: true, want: chunked + "5\r\nhello\r\n0\r\n\r\n"},
-		"it closes":                  {answer: ok + "Connection: close\r\nContent-Length: 5\r\n\r\nhello", want: hello},
-		"it speaks 1.0":              {answer: "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", want: hello},
+		"it closes":                  {answer: ok + "Connection: close\r\nContent-Length: 5\r\n\r\nhello", want: okHello},
+		"it speaks 1.0":              {answer: "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", want: okHello},
 		"it has ended behind it":     {answer: ok + "Content-Length: 5\r\n\r\nhello", end: true},
-		"bytes behind it":            {answer: ok + "Content-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\n", want: hello},
+		"bytes behind it":            {answer: ok + "Content-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\n", want: okHello},
 		"bytes behind chunks":        {answer: chunked + "5\r\nhello\r\n0\r\n\r\nHTTP/1.1", want: chunked + "5\r\nhello\r\n0\r\n\r\n"},
 		"bytes behind nothing":       {answer: ok + "Content-Length: 0\r\n\r\nx", want: ok + "Content-Length: 0\r\n\r\n"},
 		"no content":                 {answer: "HTTP/1.1 204 No Content\r\n\r\n", kept: true},
@@ -199,7 +199,7 @@ func TestASecondRequestOnTheSameConnection(t *testing.T) {
 		client.say(get)
 		o.far.expect(get)
 		o.far.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
-		client.expect(hello)
+		client.expect(okHello)
 		assert.Equal(t, o.kept, true)
 		assert.Equal(t, r.net.Buffers.InUse(), 0)
 	}
@@ -226,12 +226,12 @@ func TestRequestsBodies(t *testing.T) {
 			client := r.connect().say(c.said...)
 			o.far.expect(c.want)
 			o.far.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
-			client.expect(hello)
+			client.expect(okHello)
 			assert.Equal(t, o.kept, true)
 			client.say(get)
 			o.far.expect(get)
 			o.far.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
-			client.expect(hello)
+			client.expect(okHello)
 			o.gone()
 		})
 	}
@@ -349,7 +349,7 @@ func TestUpgrades(t *testing.T) {
 		r, o := asked(t, nil)
 		client := r.connect().say(ask)
 		o.far.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
-		client.expect(hello)
+		client.expect(okHello)
 		client.closed("")
 		assert.Equal(t, o.kept, true)
 		o.gone()

@@ -2,7 +2,7 @@ package h1
 
 // A client's connection. Between requests it is this structure and its socket: no exchange, no head, no buffer.
 //
-//	accepted ─► (introducing) ─► idle ─► (heading) ─► exchanging ─► idle … ─► closed
+//	accepted ─► (introducing) ─► (greeting ─► securing) ─► idle ─► (heading) ─► exchanging ─► idle … ─► closed
 //
 // What the three ways to stop mean here:
 //
@@ -18,7 +18,6 @@ import (
 
 	"sluice/engine/exchange"
 	"sluice/engine/h1/wire"
-	"sluice/engine/limit"
 	"sluice/engine/loop"
 	"sluice/engine/record"
 	"sluice/engine/sock"
@@ -35,10 +34,13 @@ type front struct {
 	stream   *stream            // of the exchange under way
 	timer    loop.Timer
 	task     loop.Task // goes on to the next request, or frees
+	arrived  int64     // when it was accepted, on the loop's clock
 	since    int64     // when the present state began, on the loop's clock
 	wall     int64     // when the head's first byte came
 	client   netip.AddrPort
 	target   netip.AddrPort // where the client connected to, as a PROXY header said
+	greeting *greetings     // what is needed until the ClientHello has been read
+	tls      *record.TLS    // nil without TLS
 	counted  netip.Addr
 	requests uint32
 	scanned  int32 // bytes of a partial head that were looked at
@@ -48,7 +50,8 @@ type front struct {
 
 // begin takes over an accepted connection.
 func (f *front) begin(s *Server, c *sock.Conn, gate *sock.Gate) {
-	*f = front{server: s, gate: gate, conn: c, since: s.net.Loop.Now(), client: c.Peer()}
+	now := s.net.Loop.Now()
+	*f = front{server: s, gate: gate, conn: c, arrived: now, since: now, client: c.Peer()}
 	if f.client.IsValid() { // a unix socket has no port, even beside addresses that do
 		f.port = s.config.Port
 	}
@@ -63,81 +66,18 @@ func (f *front) begin(s *Server, c *sock.Conn, gate *sock.Gate) {
 // Seat implements sock.Placed.
 func (f *front) Seat() *sock.Place[*front] { return &f.place }
 
-// Connected implements sock.Owner: the connection has had its first event.
-func (f *front) Connected(c *sock.Conn) {
-	if f.server.config.Proxy.Expects(c.Peer().Addr()) {
-		f.set(introducing)
-		f.expect(f.since + int64(f.server.config.Timeouts.ProxyHeader))
-		c.Peek(f)
-		return
-	}
-	f.identified()
-}
-
-// identified goes on when the client is known.
-func (f *front) identified() {
-	if !f.count() {
-		f.server.net.Loop.Stats().Inc(stat.RefusedPerIP)
-		f.turnAway(record.PerIPLimit)
-		return
-	}
-	f.set(idle)
-	f.server.net.Loop.Stats().Inc(stat.HTTPIdle)
-	if f.server.draining {
-		f.expect(f.since + int64(drainGrace))
-	}
-	f.expect(f.since + int64(f.server.config.Timeouts.Header))
-	f.conn.Peek(f)
-}
-
-// count makes the connection one of its client's, and reports whether there is room.
-func (f *front) count() bool {
-	config := f.server.config
-	if config.PerIP == nil || !f.client.IsValid() {
-		return true
-	}
-	key := limit.ClientKey(f.client.Addr())
-	if !config.PerIP.Acquire(key, config.MaxPerIP) {
-		return false
-	}
-	f.counted = key
-	return true
-}
-
 // Peeked implements sock.Peeker.
 func (f *front) Peeked(c *sock.Conn, b []byte, eof bool) {
 	switch {
 	case f.state == introducing:
 		f.seeProxy(c, b, eof)
+	case f.state == greeting:
+		f.seeHello(b, eof)
 	case len(b) > 0:
 		f.seeHead(c, b, eof)
 	case eof:
 		f.end(inOrder)
 	}
-}
-
-// seeProxy judges the bytes that should be a PROXY header.
-func (f *front) seeProxy(c *sock.Conn, b []byte, eof bool) {
-	header, n, status, why := f.server.config.Proxy.Judge(b, eof)
-	switch {
-	case status == sock.ProxyPartial:
-		return
-	case why != record.None:
-		if why != record.ClientGone {
-			f.server.net.Loop.Stats().Inc(stat.ProxyHeadersBad)
-		}
-		f.turnAway(why)
-		return
-	case status == sock.ProxyComplete:
-		c.Discard(n)
-		if !header.Local && header.Source.IsValid() {
-			f.client, f.target = header.Source, header.Destination
-			f.port = header.Destination.Port()
-		}
-	}
-	f.since = f.server.net.Loop.Now()
-	c.EndPeek()
-	f.identified()
 }
 
 // seeHead judges the bytes that should be a request's head. A stream is leased for a head that is whole, or bad.
@@ -255,11 +195,15 @@ func (f *front) PeerEnded(*sock.Conn) {
 
 // Broken implements sock.Owner.
 func (f *front) Broken(_ *sock.Conn, cause syscall.Errno) {
-	if f.state == exchanging {
+	switch f.state {
+	case exchanging:
 		f.stream.Abandon(record.StreamReason(record.Front, cause), cause)
-		return
+	case securing:
+		f.server.net.Loop.Stats().Inc(stat.TLSFailed)
+		f.turnAway(record.ClientGone, cause)
+	default:
+		f.end(byReset)
 	}
-	f.end(byReset)
 }
 
 // expect sees to it that the timer comes up at the deadline or before.
@@ -273,6 +217,8 @@ func (f *front) Expired(*loop.Timer) {
 	switch {
 	case f.state == introducing:
 		due += int64(t.ProxyHeader)
+	case f.state == greeting:
+		due += int64(t.Hello)
 	case f.state == idle && f.requests == 0 && f.server.draining:
 		due += int64(min(t.Header, drainGrace))
 	case f.state == heading, f.state == idle && f.requests == 0:
@@ -280,7 +226,7 @@ func (f *front) Expired(*loop.Timer) {
 	case f.state == idle:
 		due += int64(t.Idle)
 	default:
-		return // an exchange has its own clocks
+		return // an exchange has its own clocks, and a handshake its own
 	}
 	if now < due {
 		f.expect(due)
@@ -295,12 +241,14 @@ func (f *front) late() {
 	case introducing:
 		if why := f.server.config.Proxy.Overdue(f.conn.Ahead()); why != record.None {
 			f.server.net.Loop.Stats().Inc(stat.ProxyHeadersBad)
-			f.turnAway(why)
+			f.turnAway(why, 0)
 			return
 		}
 		f.since = f.server.net.Loop.Now()
 		f.conn.EndPeek()
 		f.identified()
+	case greeting:
+		f.refuseHello(record.HelloTimeout)
 	case heading:
 		f.conn.EndPeek()
 		s := f.server.stream(f)
@@ -310,12 +258,6 @@ func (f *front) late() {
 	default:
 		f.end(inOrder)
 	}
-}
-
-// turnAway closes a connection before its first request.
-func (f *front) turnAway(why record.Reason) {
-	f.server.reasons.Inc(int(why))
-	f.end(byReset)
 }
 
 // stop ends the connection at once, for why.
@@ -346,6 +288,7 @@ func (f *front) end(how ending) {
 		f.server.net.Loop.Stats().Dec(stat.HTTPIdle)
 	}
 	f.set(closed)
+	f.dropGreeting()
 	s := f.server
 	s.live.Leave(f)
 	s.net.Loop.Stats().Dec(stat.Active)

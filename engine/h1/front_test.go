@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	get   = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-	hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+	get     = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	okHello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 )
 
 func TestKeepAlive(t *testing.T) {
@@ -28,7 +28,7 @@ func TestKeepAlive(t *testing.T) {
 	r := newRig(t, func(r *rig) { r.serve = reply("hello") })
 	c := r.connect()
 	for range 3 {
-		c.say(get).expect(hello)
+		c.say(get).expect(okHello)
 		r.pass(time.Minute)
 	}
 	r.recorded("done 200", "done 200", "done 200")
@@ -45,7 +45,7 @@ func TestAHeadInPieces(t *testing.T) {
 		c := r.connect().say(get[:at])
 		assert.Equal(t, r.server.streams.Live(), 0)
 		c.expect("")
-		c.say(get[at:]).expect(hello)
+		c.say(get[at:]).expect(okHello)
 		r.recorded("done 200")
 		r.home()
 	}
@@ -56,7 +56,7 @@ func TestPipelining(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(r *rig) { r.serve = reply("hello") })
 	c := r.connect().say(strings.Repeat(get, 20))
-	c.expect(strings.Repeat(hello, 20))
+	c.expect(strings.Repeat(okHello, 20))
 	assert.Equal(t, c.sends, 1)
 	assert.Equal(t, len(r.records), 20)
 	r.home()
@@ -216,14 +216,14 @@ func TestFrontTimeouts(t *testing.T) {
 	r.home()
 
 	r, c = begin() // nothing after its first request
-	c.say(get).expect(hello)
+	c.say(get).expect(okHello)
 	late(r, c, idle)
 	c.closed("close")
 	r.recorded("done 200")
 	r.home()
 
 	r, c = begin() // not all of its second head, which has its time from its own first byte
-	c.say(get).expect(hello)
+	c.say(get).expect(okHello)
 	r.pass(idle - time.Second)
 	c.say("GET")
 	r.pass(header - time.Second)
@@ -386,7 +386,7 @@ func TestARequestWhoseBodyNobodyWants(t *testing.T) {
 				s.end()
 				s.closed("shut close")
 			} else {
-				s.say(get).expect(hello)
+				s.say(get).expect(okHello)
 			}
 			r.home()
 		})
@@ -496,7 +496,7 @@ func TestAnswersOfUnknownLength(t *testing.T) {
 	s.end()
 	c.expect("0\r\nX-Sum: 42\r\n\r\n")
 	r.serve = reply("hello")
-	c.say(get).expect(hello)
+	c.say(get).expect(okHello)
 	r.home()
 
 	r = newRig(t, nil) // HTTP/1.0 knows no chunks: the end is the connection's
@@ -540,7 +540,7 @@ func TestDrain(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(r *rig) { r.serve = reply("hello") })
 	idler, fresh, heading, busy := r.connect(), r.connect(), r.connect(), r.connect()
-	idler.say(get).expect(hello)
+	idler.say(get).expect(okHello)
 	heading.say("GET / HT")
 	var running *exchange.Exchange
 	r.serve = func(x *exchange.Exchange) { running = x }
@@ -589,9 +589,9 @@ func TestPerIPLimit(t *testing.T) {
 	first, second, third := r.connect(), r.connect(), r.connect()
 	third.closed("reset")
 	assert.Equal(t, r.server.Reasons().Get(int(record.PerIPLimit)), uint64(1))
-	first.say(get).expect(hello)
+	first.say(get).expect(okHello)
 	second.end()
-	r.connect().say(get).expect(hello)
+	r.connect().say(get).expect(okHello)
 	r.home()
 }
 
@@ -628,7 +628,7 @@ func TestProxyHeaders(t *testing.T) {
 				s.closed("reset")
 				r.recorded()
 			} else {
-				s.expect(hello)
+				s.expect(okHello)
 			}
 			r.home()
 		})
@@ -640,7 +640,7 @@ func TestProxyHeaders(t *testing.T) {
 	mute, half := r.connect(), r.connect().say("PROXY TCP4")
 	r.pass(r.config.Timeouts.ProxyHeader + time.Second)
 	half.closed("reset")
-	mute.say(get).expect(hello)
+	mute.say(get).expect(okHello)
 	r.home()
 }
 
@@ -662,7 +662,7 @@ func TestPorts(t *testing.T) {
 			r.peer, r.config.Port = c.peer, c.port
 			r.serve = func(x *exchange.Exchange) { got = x.Port; reply("hello")(x) }
 		})
-		r.connect().say(get).expect(hello)
+		r.connect().say(get).expect(okHello)
 		if got != c.want {
 			t.Errorf("peer %v, port %d: got %d, want %d", c.peer, c.port, got, c.want)
 		}
@@ -676,7 +676,7 @@ func TestAPanicCostsOneConnection(t *testing.T) {
 	r := newRig(t, func(r *rig) { r.faults = true })
 	r.serve = reply("hello")
 	other := r.connect().say(get)
-	other.expect(hello)
+	other.expect(okHello)
 	for name, serve := range map[string]func(x *exchange.Exchange){
 		"at once": func(*exchange.Exchange) { panic("handler") },
 		"within its answer": func(x *exchange.Exchange) {
@@ -693,7 +693,7 @@ func TestAPanicCostsOneConnection(t *testing.T) {
 		}
 	}
 	r.serve = reply("hello")
-	other.say(get).expect(hello)
+	other.say(get).expect(okHello)
 	assert.Equal(t, r.loop.Stats().Get(stat.Panics), uint64(2))
 	r.home()
 }

@@ -7,6 +7,7 @@
 package h1
 
 import (
+	"crypto/tls"
 	"net/netip"
 	"syscall"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"sluice/engine/exchange"
 	"sluice/engine/h1/wire"
 	"sluice/engine/limit"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/route"
 	"sluice/engine/sock"
@@ -25,12 +27,13 @@ import (
 type Config struct {
 	Names    *record.Names // with the listener's name only
 	Access   route.Access  // judged at accept, on the socket's peer
-	Proxy    sock.ProxyPolicy
+	Proxy    proxyproto.Policy
 	PerIP    *limit.PerKey[netip.Addr] // nil without a limit
 	MaxPerIP int64
 	Timeouts Timeouts
 	Limits   wire.Limits
-	Port     uint16 // that all addresses of the listener have in common; 0 if there is none
+	TLS      *tls.Config // how the clients' connections are secured; nil = not at all
+	Port     uint16      // that all addresses of the listener have in common; 0 if there is none
 }
 
 // Timeouts are a listener's, for the time between exchanges.
@@ -38,16 +41,23 @@ type Timeouts struct {
 	Header      time.Duration // to a complete head, from its first byte; to the first one, from accept
 	Idle        time.Duration // between an answer and the next request's first byte
 	ProxyHeader time.Duration // to the complete PROXY header, from accept
+	Hello       time.Duration // with TLS: to the complete ClientHello, from accept or the PROXY header
+	Handshake   time.Duration // from then to the end of the handshake
 }
 
 // Server is HTTP/1.1 for the clients of one listener, on one loop. It is the listener's sock.Acceptor.
 type Server struct {
+	// Turned is told of connections that are turned away before their first request; nobody is if it is nil.
+	Turned Recorder
+
 	net      *sock.Net
 	config   *Config
 	service  *exchange.Service
+	diverter Diverter    // nil: every connection is for this server
 	reasons  stat.Vector // connections turned away before a request, by reason
 	fronts   pool.FreeList[front]
 	streams  pool.FreeList[stream]
+	greets   pool.FreeList[greetings]
 	live     sock.Roster[*front]
 	draining bool
 }
@@ -56,7 +66,17 @@ type Server struct {
 func NewServer(config *Config, net *sock.Net, service *exchange.Service) *Server {
 	s := &Server{net: net, config: config, service: service, reasons: stat.NewVector(record.ReasonCount)}
 	s.streams.MaxIdle = idleStreams
+	s.greets.MaxIdle = idleStreams
 	return s
+}
+
+// Before has d asked first about connections with TLS.
+func (s *Server) Before(d Diverter) { s.diverter = d }
+
+// Recorder is told of connections that have ended without a request.
+type Recorder interface {
+	// Conn reads r, which is the caller's and changes afterwards.
+	Conn(r *record.Conn)
 }
 
 // Active is the number of connections that are not over.

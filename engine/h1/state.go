@@ -7,6 +7,8 @@ const (
 	unused      frontState = iota // in its list
 	accepted                      // no event yet
 	introducing                   // the PROXY header is awaited
+	greeting                      // the ClientHello is awaited
+	securing                      // the handshake is under way
 	idle                          // no byte of a request is here
 	heading                       // some of a head is here
 	exchanging                    // an exchange is under way
@@ -14,16 +16,18 @@ const (
 	frontStates
 )
 
-var frontStateNames = [frontStates]string{"unused", "accepted", "introducing", "idle", "heading", "exchanging", "closed"}
+var frontStateNames = [frontStates]string{"unused", "accepted", "introducing", "greeting", "securing", "idle", "heading", "exchanging", "closed"}
 
 // String names the state.
 func (s frontState) String() string { return frontStateNames[s] }
 
 // frontMoves is the table of allowed moves: frontMoves[from] has a bit for each to.
-var frontMoves = [frontStates]uint8{
+var frontMoves = [frontStates]uint16{
 	unused:      1 << accepted,
-	accepted:    1<<introducing | 1<<idle | 1<<closed,
-	introducing: 1<<idle | 1<<closed,
+	accepted:    1<<introducing | 1<<greeting | 1<<idle | 1<<closed,
+	introducing: 1<<greeting | 1<<idle | 1<<closed,
+	greeting:    1<<securing | 1<<exchanging | 1<<closed, // an exchange only to refuse plain HTTP
+	securing:    1<<idle | 1<<closed,
 	idle:        1<<heading | 1<<exchanging | 1<<closed,
 	heading:     1<<exchanging | 1<<closed,
 	exchanging:  1<<idle | 1<<closed,

@@ -11,8 +11,10 @@ func TestFrontStates(t *testing.T) {
 	t.Parallel()
 	assert.Moves(t, "h1", [][]frontState{
 		unused:      {accepted},
-		accepted:    {introducing, idle, closed},
-		introducing: {idle, closed},
+		accepted:    {introducing, greeting, idle, closed},
+		introducing: {greeting, idle, closed},
+		greeting:    {securing, exchanging, closed},
+		securing:    {idle, closed},
 		idle:        {heading, exchanging, closed},
 		heading:     {exchanging, closed},
 		exchanging:  {idle, closed},

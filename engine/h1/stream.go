@@ -59,7 +59,9 @@ func (s *stream) stays() bool { return !s.msg.Close && s.msg.Version >= 11 }
 // identify says who asks.
 func (s *stream) identify() {
 	f := s.front
-	s.Scheme = "http"
+	if s.Scheme = "http"; f.tls != nil && f.tls.Version != 0 {
+		s.Scheme, s.Record.TLS = "https", f.tls
+	}
 	s.Client, s.Peer = f.client, f.client
 	if peer := f.conn.Peer(); peer != f.client {
 		s.Record.Peer = peer

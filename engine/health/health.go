@@ -1,7 +1,7 @@
 // Package health asks servers whether they serve. A Monitor belongs to one upstream: it is given the servers to watch, asks each of
 // them again and again, and reports when one goes down or comes up again:
 //
-//	monitor, err := health.New(upstream.Check, health.Options{Report: func(e health.Event) { … }})
+//	monitor := health.New(upstream.Check, health.Options{Report: func(e health.Event) { … }})
 //	monitor.Watch(targets)   // again whenever the set of servers changes
 //	monitor.Hurry(id)        // traffic has seen an error: do not wait for the next turn
 //	monitor.Close()
@@ -19,6 +19,7 @@ package health
 
 import (
 	"context"
+	"crypto/tls"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -75,6 +76,9 @@ type Options struct {
 	ProxyProtocol string      // "v1" or "v2": the header that each connection begins with; anything else is none
 	Report        func(Event) // hears of every transition; may be nil
 	Trouble       func(error) // hears of faults of our own, the first of a minute; may be nil
+	// Secure returns what is needed for TLS with a server that the user calls host, which may change from one check to the next; for
+	// checks with TLS. Unlike the rest it is called by any goroutine.
+	Secure func(host string) *tls.Config
 }
 
 // Monitor watches the servers of one upstream. Its methods may be called from any goroutine. Hurry and Status take no lock, so that
@@ -116,13 +120,8 @@ type target struct {
 }
 
 // New returns a monitor that watches nothing yet and takes nothing from the machine before Watch. The check is shared and never changed.
-// The error is that of the check's CA file: it cannot be read or holds no certificate.
-func New(check *configs.Check, options Options) (*Monitor, error) {
-	p, err := newProber(check, options.ProxyProtocol)
-	if err != nil {
-		return nil, err
-	}
-	return newMonitor(check, options, p.probe, processGate), nil
+func New(check *configs.Check, options Options) *Monitor {
+	return newMonitor(check, options, newProber(check, options).probe, processGate)
 }
 
 func newMonitor(check *configs.Check, options Options, probe func(context.Context, Target) finding, g *gate) *Monitor {

@@ -7,12 +7,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -23,8 +20,8 @@ import (
 // prober asks the servers of one upstream. It never changes and serves any number of checks at once.
 type prober struct {
 	check  *configs.Check
-	intro  string      // the PROXY header
-	tls    *tls.Config // nil = plain; without ServerName if that is the host of the request
+	intro  string                        // the PROXY header
+	secure func(host string) *tls.Config // nil = plain
 	dialer net.Dialer
 }
 
@@ -35,32 +32,14 @@ const (
 	introV2 = "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
 )
 
-// newProber prepares what all checks share. The error is that of the CA file.
-func newProber(check *configs.Check, proxyProtocol string) (*prober, error) {
-	p := &prober{check: check, intro: map[string]string{"v1": introV1, "v2": introV2}[proxyProtocol]}
+// newProber prepares what all checks share.
+func newProber(check *configs.Check, options Options) *prober {
+	p := &prober{check: check, intro: map[string]string{"v1": introV1, "v2": introV2}[options.ProxyProtocol]}
 	p.dialer.KeepAlive = -1 // none: no check lives long enough
-	if check.TLS == nil {
-		return p, nil
+	if check.TLS != nil {
+		p.secure = options.Secure
 	}
-	p.tls = &tls.Config{ServerName: check.TLS.ServerName, InsecureSkipVerify: !check.TLS.Verify, NextProtos: []string{"http/1.1"}}
-	if check.TLS.CA == "" {
-		return p, nil
-	}
-	var err error
-	p.tls.RootCAs, err = readRoots(check.TLS.CA)
-	return p, err
-}
-
-func readRoots(path string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s: no certificate in it", path)
-	}
-	return roots, nil
+	return p
 }
 
 // probe asks one server. It returns by the context's deadline or soon after its cancellation.
@@ -89,8 +68,8 @@ func (p *prober) converse(ctx context.Context, conn net.Conn, target Target) (ne
 			return nil, "", p.explain(ctx, introducing, err)
 		}
 	}
-	if p.tls != nil {
-		secure := tls.Client(conn, p.tlsFor(target))
+	if p.secure != nil {
+		secure := tls.Client(conn, p.secure(p.host(target)))
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return nil, "", p.explain(ctx, handshaking, err)
 		}
@@ -103,14 +82,9 @@ func (p *prober) converse(ctx context.Context, conn net.Conn, target Target) (ne
 	return conn, detail, err
 }
 
-// tlsFor returns the TLS configuration for one server: it must prove to be what the user calls it.
-func (p *prober) tlsFor(target Target) *tls.Config {
-	if p.tls.ServerName != "" {
-		return p.tls
-	}
-	config := p.tls.Clone()
-	config.ServerName = hostOf(cmp.Or(p.check.Host, authority(target, 0)))
-	return config
+// host is what the user calls a server: it must prove to be that.
+func (p *prober) host(target Target) string {
+	return hostOf(cmp.Or(p.check.Host, authority(target, 0)))
 }
 
 // address returns where to connect: the check may have a port of its own.

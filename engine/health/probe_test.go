@@ -119,8 +119,7 @@ func TestRequest(t *testing.T) {
 	} {
 		check := httpCheck()
 		c.change(check)
-		p, err := newProber(check, "")
-		assert.NoError(t, err)
+		p := newProber(check, Options{})
 		if got := strings.ReplaceAll(p.request(c.target), "\r\n", "|"); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
@@ -262,8 +261,7 @@ func TestUnixHTTP(t *testing.T) {
 func TestCancelledCheckReturnsAtOnce(t *testing.T) {
 	t.Parallel()
 	check := httpCheck()
-	p, err := newProber(check, "")
-	assert.NoError(t, err)
+	p := newProber(check, Options{})
 	ctx, cancel := context.WithCancel(context.Background())
 	began := time.Now()
 	found := p.probe(ctx, local(t, func(conn net.Conn) {
@@ -311,8 +309,7 @@ func TestMonitor(t *testing.T) {
 	events := make(chan Event, 10)
 	check := httpCheck()
 	check.Every, check.Fast = 20*time.Millisecond, 10*time.Millisecond
-	m, err := New(check, Options{Report: func(e Event) { events <- e }})
-	assert.NoError(t, err)
+	m := New(check, Options{Report: func(e Event) { events <- e }})
 	defer m.Close()
 	m.Watch([]Target{{Name: "app", Network: "tcp", Address: address, Down: true}})
 	target := serve(t, listener, answering("HTTP/1.1 200 OK\r\n\r\n"))

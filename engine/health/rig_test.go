@@ -2,6 +2,7 @@ package health
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -102,11 +103,30 @@ func httpCheck() *configs.Check {
 // once makes one check.
 func once(t *testing.T, check *configs.Check, proxyProtocol string, target Target) finding {
 	t.Helper()
-	p, err := newProber(check, proxyProtocol)
-	assert.NoError(t, err)
+	p := newProber(check, Options{ProxyProtocol: proxyProtocol, Secure: secure(t, check.TLS)})
 	ctx, cancel := context.WithTimeout(context.Background(), check.Timeout)
 	defer cancel()
 	return p.probe(ctx, target)
+}
+
+// secure is what the owner of a monitor makes of the TLS of a check.
+func secure(t *testing.T, from *configs.CheckTLS) func(host string) *tls.Config {
+	t.Helper()
+	if from == nil {
+		return nil
+	}
+	config := &tls.Config{InsecureSkipVerify: !from.Verify}
+	if from.CA != "" {
+		text, err := os.ReadFile(from.CA)
+		assert.NoError(t, err)
+		config.RootCAs = x509.NewCertPool()
+		config.RootCAs.AppendCertsFromPEM(text)
+	}
+	return func(host string) *tls.Config {
+		one := config.Clone()
+		one.ServerName = cmp.Or(from.ServerName, host)
+		return one
+	}
 }
 
 // full returns the address of a server that hangs before it accepts: its backlog takes no more connections, as of a stopped process.

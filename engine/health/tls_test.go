@@ -4,8 +4,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -85,16 +83,4 @@ func TestTLSConnect(t *testing.T) {
 	assert.Equal(t, <-last, 21) // an alert: close_notify (RFC 5246, section 7.2.1), and not the bare end of the connection
 	check.Timeout = time.Second // enough to connect
 	assert.Equal(t, once(t, check, "", local(t, silent)).text(), "no TLS handshake within 1s")
-}
-
-func TestCAFile(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	check := httpCheck()
-	check.TLS = &configs.CheckTLS{Verify: true, CA: file}
-	_, err := New(check, Options{})
-	assert.Equal(t, os.IsNotExist(err), true)
-	assert.NoError(t, os.WriteFile(file, []byte("not a certificate"), 0o600))
-	_, err = New(check, Options{})
-	assert.Equal(t, err.Error(), file+": no certificate in it")
 }

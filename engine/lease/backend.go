@@ -59,7 +59,10 @@ type Backend struct {
 	Addr Endpoint
 	// MaxConnections bounds InUse over all loops; 0 is unlimited.
 	MaxConnections int32
+	// Secure is what the server's TLS is made of; nil is plain.
+	Secure TLSPeer
 
+	host string      // what its certificate is for
 	gone atomic.Bool // not in its upstream's set any more, though another with its address may be
 
 	// Label is the name that a client may know the server by; "" where the upstream signs none.
@@ -69,6 +72,7 @@ type Backend struct {
 
 	lots   []lot // of idle connections, by loop; each is touched by its own loop only
 	shared *live // the state inherited from an earlier Backend, else nil
+	_      [24]byte
 	own    live
 }
 

@@ -186,7 +186,7 @@ func TestBackendInherit(t *testing.T) {
 }
 
 // TestBackendLayout: what connections write must not share a cache line with
-// what picks read. An allocation of 192 bytes is aligned to 64.
+// what picks read. An allocation of 256 bytes is aligned to 64.
 func TestBackendLayout(t *testing.T) {
 	var b Backend
 	if at, size := unsafe.Offsetof(b.own), unsafe.Sizeof(b); at%64 != 0 || size%64 != 0 {

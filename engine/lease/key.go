@@ -26,7 +26,7 @@ func HashAddr(a netip.Addr) uint64 {
 // HashName is the key of a name such as a server name or a header value. It is
 // FNV-1a with a finalizer, since FNV alone leaves the high bits of short names
 // alike and those are the bits that choose.
-func HashName(name []byte) uint64 { return hashName(name) }
+func HashName[T []byte | string](name T) uint64 { return hashName(name) }
 
 func hashName[T []byte | string](name T) uint64 {
 	const offset, prime = 0xcbf29ce484222325, 0x100000001b3

@@ -6,8 +6,8 @@
 //
 //	   ┌─► queued          (everything is at its limit)
 //	   ▼     │ a turn
-//	picking ◄┘──► dialing ──► leased
-//	   ▲             │ refused, timed out
+//	picking ◄┘──► dialing ──► (securing) ──► leased
+//	   ▲             │ refused, timed out, not who it should be
 //	   └─────────────┘          (no server left, or waited in vain ──► failed)
 package lease
 
@@ -27,12 +27,13 @@ import (
 type Taker interface {
 	// Trying tells which server is about to be dialed. It must not cancel the lease.
 	Trying(b *Backend)
-	// Leased hands over a connected connection and the place it takes at its server; the taker owns both, sets itself as
+	// Leased hands over a connected connection, with TLS where its server is reached over it, and the place it takes at its server; the taker owns both, sets itself as
 	// the connection's owner, and gives the place back by Dialer.LetGo or MoveOn when the connection is over, or by
 	// b.Release after Dialer.Park when it is idle. The lease is gone.
 	Leased(c *sock.Conn, b *Backend)
-	// Unleased says that no server could be reached: why the last one could not. The lease is gone.
-	Unleased(why record.Reason, cause syscall.Errno)
+	// Unleased says that no server could be reached: why the last one could not. detail is about its certificate, or
+	// what else went wrong in its handshake; else it is empty. The lease is gone.
+	Unleased(why record.Reason, cause syscall.Errno, detail string)
 }
 
 // Ask is what a taker wants.
@@ -81,6 +82,7 @@ type Lease struct {
 	addr     sock.Addr
 	why      record.Reason
 	cause    syscall.Errno
+	detail   string
 	until    int64 // when it gives up waiting for a turn, once it has begun; all its waits together count
 	silent   int8  // attempts that timed out
 	idle     bool  // the connection was idle before
@@ -163,7 +165,7 @@ func (l *Lease) connect() (done bool) {
 	if cause == 0 {
 		return true
 	}
-	l.missed(record.ConnectReason(cause), cause)
+	l.missed(record.ConnectReason(cause), cause, "")
 	if l.why == record.FDExhausted || l.ask.Once {
 		l.fail() // the next server would meet the same shortage
 		return true
@@ -214,8 +216,8 @@ func (l *Lease) dial() syscall.Errno {
 }
 
 // missed notes a failed attempt and gives the place back.
-func (l *Lease) missed(why record.Reason, cause syscall.Errno) {
-	l.why, l.cause = why, cause
+func (l *Lease) missed(why record.Reason, cause syscall.Errno, detail string) {
+	l.why, l.cause, l.detail = why, cause, detail
 	if why.Side() == record.Back && why != record.MarkedDown { // that has been judged already
 		l.ask.From.Failed(l.backend, why)
 	}
@@ -240,6 +242,10 @@ func (l *Lease) drop() {
 // Connected implements sock.Owner: the attempt succeeded.
 func (l *Lease) Connected(c *sock.Conn) {
 	l.dialer.net.Loop.Cancel(&l.timer)
+	if l.backend.Secure != nil {
+		l.secure(c)
+		return
+	}
 	l.hand(c)
 }
 
@@ -254,21 +260,25 @@ func (l *Lease) hand(c *sock.Conn) {
 
 // Broken implements sock.Owner: the attempt failed.
 func (l *Lease) Broken(_ *sock.Conn, cause syscall.Errno) {
-	l.again(record.ConnectReason(cause), cause)
+	if l.state == securing {
+		l.unsecured(record.ServerHandshake, cause, l.backend.Secure.Explain(cause))
+		return
+	}
+	l.again(record.ConnectReason(cause), cause, "")
 }
 
-// again goes on after a failed attempt.
-func (l *Lease) again(why record.Reason, cause syscall.Errno) {
-	l.missed(why, cause)
+// again goes on after a failed attempt, unless it was a fault of our own that the next server would meet, too.
+func (l *Lease) again(why record.Reason, cause syscall.Errno, detail string) {
+	l.missed(why, cause, detail)
 	l.set(picking)
-	if l.ask.Once {
+	if l.ask.Once || l.silent >= maxTimeouts || why.Side() == record.Self && why != record.ConnectFailed {
 		l.fail()
 		return
 	}
 	l.next()
 }
 
-// maxTimeouts is how many servers may let a connection wait for the whole of its connect timeout: nobody waits for a
+// maxTimeouts is how many servers may let a connection wait for the whole of its timeout, connect or tls: nobody waits for a
 // ninth.
 const maxTimeouts = 8
 
@@ -282,23 +292,18 @@ func (l *Lease) Expired(*loop.Timer) {
 		l.roomMade()
 		return
 	}
-	if l.silent++; l.silent < maxTimeouts {
-		l.again(record.ConnectTimeout, syscall.ETIMEDOUT)
-		return
-	}
-	l.missed(record.ConnectTimeout, syscall.ETIMEDOUT)
-	l.set(picking)
-	l.fail()
+	l.silent++
+	l.again(record.ConnectTimeout, syscall.ETIMEDOUT, "")
 }
 
 // fail tells the taker that there is no server.
 func (l *Lease) fail() {
-	taker, why, cause := l.ask.Taker, l.why, l.cause
+	taker, why, cause, detail := l.ask.Taker, l.why, l.cause, l.detail
 	if why == record.None {
 		why = l.ask.From.whyNobody(&l.tried)
 	}
 	l.finish()
-	taker.Unleased(why, cause)
+	taker.Unleased(why, cause, detail)
 }
 
 // finish frees the lease, unless its task still waits in the ring, which frees it then.

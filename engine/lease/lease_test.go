@@ -25,6 +25,14 @@ const silent = "/silent"
 type slowSys struct {
 	sock.Kernel
 	short bool
+	full  bool
+}
+
+func (s *slowSys) Write(fd int, p []byte) (int, syscall.Errno) {
+	if s.full {
+		return 0, syscall.EAGAIN
+	}
+	return s.Kernel.Write(fd, p)
 }
 
 func (s *slowSys) Dial(to *sock.Addr) (int, syscall.Errno) {
@@ -101,6 +109,7 @@ type outcome struct {
 	from  *Backend
 	why   record.Reason
 	cause syscall.Errno
+	about string
 }
 
 // taker notes what it is told.
@@ -123,8 +132,8 @@ func (k *taker) Leased(c *sock.Conn, b *Backend) {
 	c.Own(quiet{})
 	k.told <- outcome{conn: c, from: b}
 }
-func (k *taker) Unleased(why record.Reason, cause syscall.Errno) {
-	k.told <- outcome{why: why, cause: cause}
+func (k *taker) Unleased(why record.Reason, cause syscall.Errno, detail string) {
+	k.told <- outcome{why: why, cause: cause, about: detail}
 }
 
 // quiet owns a connection and does not care.

@@ -86,7 +86,7 @@ func (l *Lease) waitedInVain() {
 	l.ask.From.Door.TimedOut()
 	l.unqueue()
 	l.set(picking)
-	l.why, l.cause = record.QueueTimeout, 0
+	l.why, l.cause, l.detail = record.QueueTimeout, 0, ""
 	l.fail()
 }
 
@@ -185,8 +185,8 @@ func (b *Backend) idle(loop int) (at *lot) {
 // Forsake ends the searches that wait for a connection to b to be made: b is down. They go on to another server.
 func (d *Dialer) Forsake(b *Backend) {
 	d.live.Each(func(l *Lease) {
-		if l.backend.Is(b) && l.state == dialing {
-			l.again(record.MarkedDown, 0)
+		if l.backend.Is(b) && (l.state == dialing || l.state == securing) {
+			l.again(record.MarkedDown, 0, "")
 		}
 	})
 }

@@ -232,7 +232,7 @@ type once struct {
 }
 
 func (o *once) Leased(c *sock.Conn, b *Backend) { o.then(); o.taker.Leased(c, b) }
-func (o *once) Unleased(why record.Reason, cause syscall.Errno) {
+func (o *once) Unleased(why record.Reason, cause syscall.Errno, detail string) {
 	o.then()
-	o.taker.Unleased(why, cause)
+	o.taker.Unleased(why, cause, detail)
 }

@@ -9,12 +9,13 @@ const (
 	queued                     // all that could serve are at their limits: it waits its turn
 	clearing                   // another loop closes an idle connection, to make room for a new one
 	dialing                    // its connection is under way
+	securing                   // its handshake is under way
 	handing                    // the taker is being given the connection
 	over                       // the taker has been told, or does not want to know
 	leaseStates
 )
 
-var leaseStateNames = [leaseStates]string{"idle", "picking", "queued", "clearing", "dialing", "handing", "over"}
+var leaseStateNames = [leaseStates]string{"idle", "picking", "queued", "clearing", "dialing", "securing", "handing", "over"}
 
 // String names the state.
 func (s leaseState) String() string { return leaseStateNames[s] }
@@ -25,7 +26,8 @@ var leaseMoves = [leaseStates]uint8{
 	picking:  1<<queued | 1<<clearing | 1<<dialing | 1<<handing | 1<<over,
 	queued:   1<<picking | 1<<over,
 	clearing: 1<<picking | 1<<over,
-	dialing:  1<<picking | 1<<handing | 1<<over,
+	dialing:  1<<picking | 1<<securing | 1<<handing | 1<<over,
+	securing: 1<<picking | 1<<handing | 1<<over,
 	handing:  1 << over,
 }
 

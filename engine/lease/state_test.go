@@ -13,7 +13,8 @@ func TestLeaseStateTableIsExhaustive(t *testing.T) {
 		picking:  {queued, clearing, dialing, handing, over},
 		queued:   {picking, over},
 		clearing: {picking, over},
-		dialing:  {picking, handing, over},
+		dialing:  {picking, securing, handing, over},
+		securing: {picking, handing, over},
 		handing:  {over},
 		over:     {},
 	}, func(from leaseState) (func(leaseState), *leaseState) {

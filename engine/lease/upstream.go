@@ -24,12 +24,14 @@ type ProxyVersion uint8
 type Upstream struct {
 	Name    string
 	Connect time.Duration // for each attempt
-	Proxy   ProxyVersion
-	Key     KeySource
-	KeyName string        // of the header or cookie that keys come from
-	MaxIdle int           // idle connections per server and loop; 0 keeps none
-	Idle    time.Duration // how long one is kept
-	Door    *door.Door    // nil where nothing is limited
+	// Handshake is how long one may take, from the connection on.
+	Handshake time.Duration
+	Proxy     ProxyVersion
+	Key       KeySource
+	KeyName   string        // of the header or cookie that keys come from
+	MaxIdle   int           // idle connections per server and loop; 0 keeps none
+	Idle      time.Duration // how long one is kept
+	Door      *door.Door    // nil where nothing is limited
 	// Suspect is told of every failure of a server, the one that makes inARow since it last served; nil if nobody wants
 	// to know. It is called on any loop and must not block.
 	Suspect func(b *Backend, why record.Reason, inARow int)
@@ -37,6 +39,7 @@ type Upstream struct {
 	options SetOptions
 	loops   int
 	seed    uint64
+	tls     TLSPeers // nil where servers are plain
 	now     atomic.Pointer[generation]
 	retired []*Backend // no longer listed, perhaps still in use; of whoever calls Replace
 	before  *Upstream  // of the configuration before, until all servers are known; likewise
@@ -114,6 +117,7 @@ func (g *generation) choose(ask *Ask, loop int, tried *Tried) *Backend {
 // and its counts, whatever else changes.
 type Spec struct {
 	Name           string // for logs
+	Host           string // what the user, or who has found it, calls it, without a port: the name or address of its certificate
 	Addr           Endpoint
 	Weight         int // 0 to MaxWeight
 	Backup         bool
@@ -185,18 +189,26 @@ func (u *Upstream) backend(s Spec, before []*Backend) (b *Backend, known bool) {
 		old.SetRemoved(false) // it comes back before it has finished
 	} else if one := u.predecessor(same); one != nil {
 		b = u.newBackend(s)
-		b.Inherit(one)
+		b.succeed(one)
 		return b, false
 	}
-	if old != nil && int(old.MaxConnections) == s.MaxConnections && old.Name == s.Name {
+	if old != nil && int(old.MaxConnections) == s.MaxConnections && old.Name == s.Name && old.host == s.Host {
 		old.gone.Store(false)
 		return old, slices.Contains(before, old)
 	}
 	b = u.newBackend(s)
 	if old != nil {
-		b.Inherit(old)
+		b.succeed(old)
 	}
 	return b, false
+}
+
+// succeed takes over what happens to old, and the TLS sessions with it, if those are good for b as well.
+func (b *Backend) succeed(old *Backend) {
+	b.Inherit(old)
+	if old.host == b.host && old.upstream.tls == b.upstream.tls {
+		b.Secure = old.Secure
+	}
 }
 
 // Leaving are the servers that are not listed any more and still in use. It is for whoever calls Replace.
@@ -220,7 +232,10 @@ func (u *Upstream) predecessor(same func(*Backend) bool) *Backend {
 func (u *Upstream) Settled() { u.before = nil }
 
 func (u *Upstream) newBackend(s Spec) *Backend {
-	b := &Backend{Name: s.Name, Addr: s.Addr, MaxConnections: int32(s.MaxConnections), upstream: u}
+	b := &Backend{Name: s.Name, Addr: s.Addr, MaxConnections: int32(s.MaxConnections), upstream: u, host: s.Host}
+	if u.tls != nil {
+		b.Secure = u.tls.Peer(s.Host)
+	}
 	if u.Sign != nil {
 		b.Label = u.Sign(s.Addr.String())
 	}
@@ -245,6 +260,8 @@ type Deps struct {
 	Seed     uint64 // differs between runs, so that instances do not walk in step
 	// Sign makes labels, as Upstream.Sign; nil for an upstream without.
 	Sign func(address string) string
+	// TLS is for an upstream whose servers are reached over it; nil if they are not.
+	TLS TLSPeers
 	// Before is the upstream of the same name in the configuration before: servers of the same address share what happens
 	// to them. It may be nil.
 	Before *Upstream
@@ -275,11 +292,11 @@ func Compile(from *configs.Upstream, deps Deps) (u *Upstream, specs []Spec, issu
 		return nil, nil, issues
 	}
 	u = &Upstream{
-		Name: from.Name, Connect: from.Timeouts.Connect,
+		Name: from.Name, Connect: from.Timeouts.Connect, Handshake: from.Timeouts.TLS,
 		Proxy: proxyVersions[from.ProxyProtocol], Key: keySources[from.HashOn], KeyName: from.HashName,
 		MaxIdle: (from.Pool.MaxIdle + deps.Loops - 1) / deps.Loops, Idle: from.Pool.IdleTimeout,
 		options: SetOptions{Policy: policy, Bound: from.HashBound, Panic: from.Eject.Panic},
-		loops:   deps.Loops, seed: deps.Seed, Sign: deps.Sign, before: deps.Before,
+		loops:   deps.Loops, seed: deps.Seed, tls: deps.TLS, Sign: deps.Sign, before: deps.Before,
 	}
 	if u.Proxy != 0 {
 		u.MaxIdle = 0 // the header speaks for one client
@@ -320,7 +337,7 @@ var proxyVersions = map[string]ProxyVersion{"off": 0, "v1": 1, "v2": 2}
 
 func compileServer(from *configs.Server, deps Deps) ([]Spec, *configs.Issue) {
 	spec := Spec{
-		Name: from.Address.String(), Weight: from.Weight, Backup: from.Backup, MaxConnections: from.MaxConnections,
+		Name: from.Address.String(), Host: from.Address.Host, Weight: from.Weight, Backup: from.Backup, MaxConnections: from.MaxConnections,
 	}
 	if from.Address.Network == "unix" {
 		spec.Addr.Path = from.Address.Path

@@ -23,9 +23,9 @@ const (
 	textMax = 255
 	// addrMax cuts an address; only an invented IPv6 zone makes one longer.
 	addrMax = 64
-	// connMax bounds the line of a connection: six texts and two addresses whose every
+	// connMax bounds the line of a connection: eight texts and two addresses whose every
 	// byte becomes \u00XX, and the keys and numbers around them.
-	connMax = 6*(6*textMax+len("…")) + 2*6*addrMax + 700
+	connMax = 8*(6*textMax+len("…")) + 2*6*addrMax + 900
 	// lineMax bounds every line.
 	lineMax = max(connMax, exchangeMax)
 )
@@ -33,10 +33,16 @@ const (
 // appendConn appends r as one line with its newline, at most connMax bytes.
 func appendConn(dst []byte, c *clock, r *record.Conn) []byte {
 	dst = appendEnding(dst, c, ending{r.Start, r.Total, r.Reason, r.Errno})
+	if r.TLS != nil {
+		dst = appendText(dst, "detail", r.TLS.Detail)
+	}
 	dst = appendParties(dst, r.Client, r.Peer, r.Names)
 	dst = appendText(dst, "server", r.Server)
 	dst = appendText(dst, "sni", r.SNI)
 	dst = appendText(dst, "alpn", r.ALPN)
+	if r.TLS != nil {
+		dst = appendTLS(dst, r.TLS)
+	}
 	dst = appendCount(dst, "attempts", uint64(r.Attempts))
 	dst = appendCount(dst, "bytes_up", r.BytesUp)
 	dst = appendCount(dst, "bytes_down", r.BytesDown)
@@ -47,6 +53,20 @@ func appendConn(dst []byte, c *clock, r *record.Conn) []byte {
 	dst = appendMillis(dst, "total_ms", micros(r.Total))
 	dst = appendBool(dst, "spliced", r.Spliced)
 	return append(dst, "}\n"...)
+}
+
+// appendTLS appends what was agreed on with the client; nothing where the handshake failed.
+func appendTLS(dst []byte, t *record.TLS) []byte {
+	if t.Version == 0 {
+		return dst
+	}
+	dst = appendText(dst, "tls", t.VersionName())
+	dst = appendText(dst, "cipher", t.CipherName())
+	dst = appendBool(dst, "resumed", t.Resumed)
+	if t.Client != nil {
+		dst = appendText(dst, "client_cert", t.Client.Subject)
+	}
+	return appendMillis(dst, "handshake_ms", uint64(t.Handshake))
 }
 
 // ending is how every line begins: when and why it was over.

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -30,6 +31,10 @@ func sample() *record.Conn {
 		ProxyHeader: 85, Hello: 1204, Connect: 412, FirstByte: 20_007,
 		BytesUp: 1834, BytesDown: 10_486_013,
 		Errno: syscall.ECONNRESET, Attempts: 2, Spliced: true, Reason: record.ServerReset,
+		TLS: &record.TLS{
+			ServerName: "shop.example.com", ALPN: "h2", Client: &record.Certificate{Subject: "CN=till-7,O=Shop"}, Version: tls.VersionTLS13, Cipher: tls.TLS_AES_128_GCM_SHA256,
+			Resumed: true, Handshake: 3_310, Detail: "certificate signed by unknown CA",
+		},
 	}
 }
 
@@ -47,8 +52,9 @@ func decode(t *testing.T, line []byte) map[string]any {
 
 func TestConnLine(t *testing.T) {
 	const want = `{"time":"2026-03-01T12:00:04.251500Z","reason":"server_reset","side":"back","error":"connection reset by peer",` +
-		`"client":"203.0.113.7:51334","peer":"10.0.0.4:40112","listener":"edge","route":"shop","upstream":"tls_pool",` +
-		`"server":"10.0.1.2:443","sni":"shop.example.com","alpn":"h2","attempts":2,"bytes_up":1834,"bytes_down":10486013,` +
+		`"detail":"certificate signed by unknown CA","client":"203.0.113.7:51334","peer":"10.0.0.4:40112","listener":"edge","route":"shop","upstream":"tls_pool",` +
+		`"server":"10.0.1.2:443","sni":"shop.example.com","alpn":"h2",` +
+		`"tls":"1.3","cipher":"TLS_AES_128_GCM_SHA256","resumed":true,"client_cert":"CN=till-7,O=Shop","handshake_ms":3.310,"attempts":2,"bytes_up":1834,"bytes_down":10486013,` +
 		`"proxy_header_ms":0.085,"hello_ms":1.204,"connect_ms":0.412,"first_byte_ms":20.007,"total_ms":4001.500,"spliced":true}` + "\n"
 	if got := string(appendConn(nil, new(clock), sample())); got != want {
 		t.Errorf("got  %swant %s", got, want)
@@ -107,6 +113,7 @@ func TestLongestLine(t *testing.T) {
 		Names: &record.Names{Listener: bad, Route: bad, Upstream: bad}, Server: bad, SNI: bad, ALPN: bad,
 		Client: zone, Peer: zone, Start: 1 << 62, Total: 1<<63 - 1, BytesUp: 1<<64 - 1, BytesDown: 1<<64 - 1,
 		ProxyHeader: 1<<32 - 1, Hello: 1<<32 - 1, Connect: 1<<32 - 1, FirstByte: 1<<32 - 1, Attempts: 255,
+		TLS: &record.TLS{Client: &record.Certificate{Subject: bad}, Detail: bad, Version: tls.VersionTLS12, Cipher: tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, Handshake: 1<<32 - 1},
 	}
 	for reason := range record.Reasons() {
 		if len(reason.String()) > len(r.Reason.String()) {

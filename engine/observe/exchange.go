@@ -11,9 +11,9 @@ import (
 // is there, and a target may have 8 KiB.
 const targetMax = 1 << 10
 
-// exchangeMax bounds the line of an exchange: seven texts, the target and two addresses whose
+// exchangeMax bounds the line of an exchange: nine texts, the target and two addresses whose
 // every byte becomes \u00XX, and the keys and numbers around them.
-const exchangeMax = 7*(6*textMax+len("…")) + 6*targetMax + len("…") + 2*6*addrMax + 1000
+const exchangeMax = 9*(6*textMax+len("…")) + 6*targetMax + len("…") + 2*6*addrMax + 1200
 
 // appendExchange appends x as one line with its newline, at most exchangeMax bytes.
 func appendExchange(dst []byte, c *clock, x *record.Exchange) []byte {
@@ -30,6 +30,10 @@ func appendExchange(dst []byte, c *clock, x *record.Exchange) []byte {
 	}
 	dst = appendParties(dst, x.Client, x.Peer, x.Names)
 	dst = appendText(dst, "server", x.Server)
+	if x.TLS != nil {
+		dst = appendText(dst, "sni", x.TLS.ServerName)
+		dst = appendTLS(dst, x.TLS)
+	}
 	return appendExchangeNumbers(dst, x)
 }
 

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"crypto/tls"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -26,13 +27,17 @@ func sampleExchange() *record.Exchange {
 		BytesUp: 1834, BytesDown: 65_536,
 		Errno: syscall.EPROTO, Status: 200, UpstreamStatus: 200, Requests: 3, Attempts: 2, Spliced: true,
 		Reason: record.AnswerBad,
+		TLS: &record.TLS{
+			ServerName: "api.example.com", ALPN: "http/1.1", Client: &record.Certificate{Subject: "CN=till-7,O=Shop"}, Version: tls.VersionTLS13, Cipher: tls.TLS_AES_128_GCM_SHA256,
+			Handshake: 3_310,
+		},
 	}
 }
 
 // usualExchange is what nearly all lines are: a whole answer from a pooled connection.
 func usualExchange() *record.Exchange {
 	x := sampleExchange()
-	x.Peer, x.Detail, x.Errno = netip.AddrPort{}, "", 0
+	x.Peer, x.Detail, x.Errno, x.TLS = netip.AddrPort{}, "", 0, nil
 	x.Method, x.Queue, x.Connect, x.BytesUp, x.Reason = []byte("GET"), 0, 0, 0, record.Done
 	x.Attempts, x.Reused, x.Spliced = 1, true, false
 	return x
@@ -42,7 +47,9 @@ func TestExchangeLine(t *testing.T) {
 	const want = `{"time":"2026-03-01T12:00:00.281700Z","reason":"answer_bad","side":"back","error":"protocol error",` +
 		`"detail":"chunk size is not hexadecimal","status":200,"upstream_status":200,"method":"POST","host":"api.example.com",` +
 		`"target":"/v1/orders?limit=20","version":"HTTP/1.1","client":"203.0.113.7:51334","peer":"10.0.0.4:40112",` +
-		`"listener":"web","route":"api","upstream":"app","server":"10.0.1.2:8080","attempts":2,"reused":false,"request":3,` +
+		`"listener":"web","route":"api","upstream":"app","server":"10.0.1.2:8080",` +
+		`"sni":"api.example.com","tls":"1.3","cipher":"TLS_AES_128_GCM_SHA256","resumed":false,"client_cert":"CN=till-7,O=Shop","handshake_ms":3.310,` +
+		`"attempts":2,"reused":false,"request":3,` +
 		`"bytes_up":1834,"bytes_down":65536,"head_ms":0.085,"connect_ms":0.412,"first_byte_ms":20.007,"answer_ms":11.190,` +
 		`"total_ms":31.700,"spliced":true,"queue_ms":4.120}` + "\n"
 	if got := string(appendExchange(nil, new(clock), sampleExchange())); got != want {

@@ -84,6 +84,15 @@ func (p *fakeProxy) Listeners() []Listener {
 	return []Listener{{Name: "web", Protocol: "http", Addresses: []string{":8080", "[::1]:8081"}, Active: 17, Max: 9000}}
 }
 
+func (p *fakeProxy) TLS() TLS {
+	return TLS{UnderWay: 3, Waiting: 1, Credentials: []Credentials{{
+		Listener: "web", Refused: 1, Certificates: []Certificate{{
+			File: "site.pem", Names: []string{"example.com", "*.example.com"}, Key: "ECDSA P-256", Issuer: "CN=Example CA", Fingerprint: "9b0e",
+			NotBefore: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC),
+		}},
+	}}}
+}
+
 func (p *fakeProxy) Upstreams() []Upstream {
 	p.mu.Lock()
 	defer p.mu.Unlock()

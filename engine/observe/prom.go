@@ -36,6 +36,7 @@ func (s *scraper) scrape(open bool) []byte {
 	e.reasons("sluice_http_exchanges_ended_total", "HTTP exchanges that are over, by reason.", exchanges)
 	listeners := s.view.Listeners()
 	emit(e, listenerFamilies, labelled(listeners, func(l *Listener) string { return label("listener", l.Name) }))
+	e.tls(s.view.TLS())
 	e.upstreams(s.view.Upstreams())
 	e.process(readProcess())
 	e.end()

@@ -179,7 +179,7 @@ func TestTornLineSpoilsNoOther(t *testing.T) {
 	l := log.Lines()
 	sent := uint64(0)
 	for len(told) == 0 {
-		for range 25 { // more than PIPE_BUF: such a write may be done in part
+		for range 30 { // more than PIPE_BUF: such a write may be done in part
 			l.Conn(sample())
 			sent++
 		}

@@ -24,6 +24,7 @@ type Status struct {
 	Bytes       Bytes       `json:"bytes"`
 	Ended       Ended       `json:"ended"`
 	Listeners   []Listener  `json:"listeners"`
+	TLS         TLS         `json:"tls"`
 	Upstreams   []Upstream  `json:"upstreams"`
 }
 
@@ -77,8 +78,21 @@ func statusOf(v View) Status {
 		Bytes:     Bytes{Up: sum.Get(stat.BytesUp), Down: sum.Get(stat.BytesDown)},
 		Ended:     Ended{Connections: byToken(connections), Exchanges: byToken(exchanges)},
 		Listeners: append([]Listener{}, v.Listeners()...),
+		TLS:       tlsOf(v),
 		Upstreams: upstreamsOf(v),
 	}
+}
+
+// tlsOf returns v's TLS as JSON shows it: without null.
+func tlsOf(v View) TLS {
+	t := v.TLS()
+	t.Credentials = append([]Credentials{}, t.Credentials...)
+	for i := range t.Credentials {
+		if t.Credentials[i].Certificates == nil {
+			t.Credentials[i].Certificates = []Certificate{}
+		}
+	}
+	return t
 }
 
 // byToken names the reasons that were.

@@ -50,6 +50,8 @@ type View interface {
 	Reasons() (connections, exchanges stat.Vector)
 	// Listeners are in the order of the configuration.
 	Listeners() []Listener
+	// TLS is about handshakes and certificates.
+	TLS() TLS
 	// Upstreams are in the order of the configuration. Names of upstreams are unique.
 	Upstreams() []Upstream
 }

@@ -32,7 +32,7 @@ const (
 
 // Error is a failure with its meaning. Kind is the Reason that the connection's record
 // gets if nothing better happens; the side follows from it. Cause is the system's
-// error and may be nil. Detail says more, as a static text, and may be empty.
+// error and may be nil. Detail says more, as a short text, and may be empty.
 type Error struct {
 	Kind   Reason
 	Retry  Retry
@@ -122,8 +122,14 @@ func StreamReason(side Side, err error) Reason {
 	switch Errno(err) {
 	// EPIPE and ENOTCONN are what is left of a reset after another call has
 	// consumed it.
-	case syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED, syscall.ENOTCONN:
+	case syscall.ECONNRESET, syscall.EPIPE, syscall.ENOTCONN:
 		return bySide(side, ClientReset, ServerReset)
+	// The kernel gives neither of these for a connection that was established: they are what TLS says (sock.Truncated,
+	// sock.Violated).
+	case syscall.ECONNABORTED:
+		return bySide(side, ClientTruncated, ServerTruncated)
+	case syscall.EPROTO:
+		return bySide(side, ClientViolation, ServerViolation)
 	case syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN:
 		return bySide(side, ClientLost, ServerLost)
 	}

@@ -30,7 +30,8 @@ type Exchange struct {
 
 	Names  *Names // where it was filed; nil counts as no names
 	Server string // address of the last server tried, "" if none was; shared with the server
-	Detail string // what a refused message did wrong, as a static text; "" if Reason says all
+	Detail string // what a refused message did wrong, or a server's certificate; "" if Reason says all
+	TLS    *TLS   // with the client; nil without; shared by all exchanges of its connection
 
 	Method []byte // as sent; borrowed; empty if the head was never complete
 	Host   []byte // authority the request is for, as sent; borrowed; likewise

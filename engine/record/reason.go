@@ -63,6 +63,11 @@ const (
 	HelloTooBig
 	NotTLS
 	NoRoute
+	HandshakeTimeout
+	HandshakeBusy
+	HandshakeFailed
+	UnknownName
+	ClientCertificate
 
 	HeaderTimeout
 	BadRequest
@@ -84,6 +89,9 @@ const (
 	ConnectTimeout
 	ConnectUnreachable
 	ConnectFailed
+	ServerHandshake
+	ServerCertificate
+	ServerHandshakeTimeout
 	ClientGone
 
 	Done
@@ -102,6 +110,10 @@ const (
 	ServerReset
 	ClientLost
 	ServerLost
+	ClientTruncated
+	ServerTruncated
+	ClientViolation
+	ServerViolation
 	TunnelIdle
 	HalfClosedIdle
 
@@ -143,8 +155,13 @@ var rows = [ReasonCount]row{
 	HelloTimeout:       {"hello_timeout", Front, ClassClient, 0, "The TLS ClientHello was not complete within `timeouts.hello`."},
 	HelloBad:           {"hello_bad", Front, ClassClient, 0, "The TLS ClientHello was malformed."},
 	HelloTooBig:        {"hello_too_big", Front, ClassClient, 0, "The TLS ClientHello was longer than 16 KiB."},
-	NotTLS:             {"not_tls", Front, ClassClient, 0, "The first bytes were not TLS and no route without `sni` takes them."},
+	NotTLS:             {"not_tls", Front, ClassClient, 400, "The first bytes were not TLS, on a listener that terminates it, or where no route without `sni` takes them."},
 	NoRoute:            {"no_route", Front, ClassClient, 0, "No route of the listener takes this connection: not its server name and protocols, if it sent a ClientHello."},
+	HandshakeTimeout:   {"handshake_timeout", Front, ClassClient, 0, "The TLS handshake was not complete within `timeouts.handshake`."},
+	HandshakeBusy:      {"handshake_busy", Self, ClassLimit, 0, "More TLS handshakes were under way, or waited for a worker, than there may be."},
+	HandshakeFailed:    {"handshake_failed", Front, ClassClient, 0, "The TLS handshake with the client failed; `detail` says why."},
+	UnknownName:        {"unknown_name", Front, ClassClient, 0, "The client asked by SNI for a name for which there is no certificate (`unknown_sni: reject`)."},
+	ClientCertificate:  {"client_certificate", Front, ClassClient, 0, "The client showed no certificate where one is required, or one that is not accepted; `detail` says why."},
 
 	HeaderTimeout:       {"header_timeout", Front, ClassClient, 408, "The request's head was not complete within `timeouts.header`."},
 	BadRequest:          {"bad_request", Front, ClassClient, 400, "The request broke the rules of HTTP; `detail` says which."},
@@ -159,14 +176,17 @@ var rows = [ReasonCount]row{
 	BodyTooSlow:         {"body_too_slow", Front, ClassClient, 408, "The client sent the request's body slower than `timeouts.min_rate`."},
 	BodyTooLarge:        {"body_too_large", Front, ClassClient, 413, "The request's body was longer than the route's `max_body`."},
 
-	NoServer:           {"no_server", Back, ClassServer, 503, "No server of the upstream was fit to be tried."},
-	UpstreamFull:       {"upstream_full", Self, ClassLimit, 503, "The upstream, or each of its servers, was at its `max_connections`, and its queue full."},
-	QueueTimeout:       {"queue_timeout", Self, ClassLimit, 503, "No place at a server became free within `queue.timeout`."},
-	ConnectRefused:     {"connect_refused", Back, ClassServer, 502, "Nobody listens at the server's address, or its accept queue was full (unix sockets)."},
-	ConnectTimeout:     {"connect_timeout", Back, ClassServer, 504, "The server did not answer within `timeouts.connect`."},
-	ConnectUnreachable: {"connect_unreachable", Back, ClassServer, 502, "There was no way to the server's host or network."},
-	ConnectFailed:      {"connect_failed", Self, ClassProxy, 502, "Connecting failed on the proxy's own machine: no free port, a local firewall, permissions; see `error`."},
-	ClientGone:         {"client_gone", Front, ClassClient, 0, "The client vanished before a server was connected or, in HTTP, before its request was whole or an answer had begun."},
+	NoServer:               {"no_server", Back, ClassServer, 503, "No server of the upstream was fit to be tried."},
+	UpstreamFull:           {"upstream_full", Self, ClassLimit, 503, "The upstream, or each of its servers, was at its `max_connections`, and its queue full."},
+	QueueTimeout:           {"queue_timeout", Self, ClassLimit, 503, "No place at a server became free within `queue.timeout`."},
+	ConnectRefused:         {"connect_refused", Back, ClassServer, 502, "Nobody listens at the server's address, or its accept queue was full (unix sockets)."},
+	ConnectTimeout:         {"connect_timeout", Back, ClassServer, 504, "The server did not answer within `timeouts.connect`."},
+	ConnectUnreachable:     {"connect_unreachable", Back, ClassServer, 502, "There was no way to the server's host or network."},
+	ConnectFailed:          {"connect_failed", Self, ClassProxy, 502, "Connecting failed on the proxy's own machine: no free port, a local firewall, permissions; see `error`."},
+	ServerHandshake:        {"server_handshake", Back, ClassServer, 502, "The TLS handshake with the server failed; `detail` says why."},
+	ServerCertificate:      {"server_certificate", Back, ClassServer, 502, "The server's certificate does not convince; `detail` says why."},
+	ServerHandshakeTimeout: {"server_handshake_timeout", Back, ClassServer, 504, "The TLS handshake with the server was not complete within `timeouts.tls`."},
+	ClientGone:             {"client_gone", Front, ClassClient, 0, "The client vanished before a server was connected or, in HTTP, before its request was whole or an answer had begun."},
 
 	Done:           {"done", Self, ClassOK, 0, "The answer was delivered whole."},
 	AnswerTimeout:  {"answer_timeout", Back, ClassServer, 504, "The server did not begin its answer within `timeouts.first_byte`."},
@@ -178,14 +198,18 @@ var rows = [ReasonCount]row{
 	MarkedDown:     {"marked_down", Back, ClassServer, 504, "A check found the server dead while its answer was waited for."},
 	WriteTimeout:   {"write_timeout", Front, ClassClient, 0, "The client took no byte of the answer for `timeouts.write_idle`."},
 
-	ClientEnd:      {"client_end", Front, ClassOK, 0, "Both directions ended in order, the client's first."},
-	ServerEnd:      {"server_end", Back, ClassOK, 0, "Both directions ended in order, the server's first."},
-	ClientReset:    {"client_reset", Front, ClassClient, 0, "The client reset the connection."},
-	ServerReset:    {"server_reset", Back, ClassServer, 502, "The server reset the connection."},
-	ClientLost:     {"client_lost", Front, ClassClient, 0, "The client stopped acknowledging: its machine or the way to it is gone."},
-	ServerLost:     {"server_lost", Back, ClassServer, 502, "The server stopped acknowledging: its machine or the way to it is gone."},
-	TunnelIdle:     {"tunnel_idle", Self, ClassLimit, 0, "No byte moved in either direction for `timeouts.tunnel`."},
-	HalfClosedIdle: {"half_closed_idle", Self, ClassLimit, 0, "One direction had ended and the other stood still for `timeouts.half_closed`."},
+	ClientEnd:       {"client_end", Front, ClassOK, 0, "Both directions ended in order, the client's first."},
+	ServerEnd:       {"server_end", Back, ClassOK, 0, "Both directions ended in order, the server's first."},
+	ClientReset:     {"client_reset", Front, ClassClient, 0, "The client reset the connection."},
+	ServerReset:     {"server_reset", Back, ClassServer, 502, "The server reset the connection."},
+	ClientLost:      {"client_lost", Front, ClassClient, 0, "The client stopped acknowledging: its machine or the way to it is gone."},
+	ServerLost:      {"server_lost", Back, ClassServer, 502, "The server stopped acknowledging: its machine or the way to it is gone."},
+	ClientTruncated: {"client_truncated", Front, ClassClient, 0, "The client ended its TLS connection without close_notify: bytes may be missing."},
+	ServerTruncated: {"server_truncated", Back, ClassServer, 502, "The server ended its TLS connection without close_notify: bytes may be missing."},
+	ClientViolation: {"client_violation", Front, ClassClient, 0, "The client broke the rules of TLS after the handshake, or said by an alert that the proxy had."},
+	ServerViolation: {"server_violation", Back, ClassServer, 502, "The server broke the rules of TLS after the handshake, or said by an alert that the proxy had."},
+	TunnelIdle:      {"tunnel_idle", Self, ClassLimit, 0, "No byte moved in either direction for `timeouts.tunnel`."},
+	HalfClosedIdle:  {"half_closed_idle", Self, ClassLimit, 0, "One direction had ended and the other stood still for `timeouts.half_closed`."},
 
 	DrainTimeout: {"drain_timeout", Self, ClassLimit, 0, "The connection was still running when `runtime.drain` was over."},
 	Stopped:      {"stopped", Self, ClassProxy, 0, "The proxy was told to stop at once."},

@@ -44,6 +44,7 @@ type Conn struct {
 
 	Names  *Names // where it was filed; nil counts as no names
 	Server string // address of the last server tried, "" if none was; shared with the server
+	TLS    *TLS   // nil without
 	SNI    string // server name in the ClientHello; "" without a hello or without a name
 	ALPN   string // first protocol offered in the ClientHello; "" likewise
 

@@ -9,6 +9,7 @@ import (
 	"sluice/engine/hello"
 	"sluice/engine/lease"
 	"sluice/engine/loop"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/route"
 	"sluice/engine/sock"
@@ -66,7 +67,7 @@ func (t *tunnel) identified() {
 		return
 	}
 	service := t.relay.service
-	if !service.Routes.NeedsHello() {
+	if service.TLS == nil && !service.Routes.NeedsHello() {
 		to, ok := service.Routes.Default()
 		t.routed(to, ok, record.NoRoute)
 		return
@@ -94,7 +95,7 @@ func (t *tunnel) Peeked(c *sock.Conn, b []byte, eof bool) {
 func (t *tunnel) seeProxy(c *sock.Conn, b []byte, eof bool) {
 	header, n, status, why := t.relay.service.Proxy.Judge(b, eof)
 	switch {
-	case status == sock.ProxyPartial:
+	case status == proxyproto.Partial:
 		return
 	case why == record.ClientGone:
 		t.end(why, 0)
@@ -102,7 +103,7 @@ func (t *tunnel) seeProxy(c *sock.Conn, b []byte, eof bool) {
 	case why != record.None:
 		t.refuse(why, stat.ProxyHeadersBad)
 		return
-	case status == sock.ProxyComplete:
+	case status == proxyproto.Complete:
 		c.Discard(n)
 		t.introduced(header)
 	}
@@ -113,7 +114,7 @@ func (t *tunnel) seeProxy(c *sock.Conn, b []byte, eof bool) {
 }
 
 // introduced takes the addresses from a header. LOCAL and unknown families keep the socket's own.
-func (t *tunnel) introduced(h sock.ProxyHeader) {
+func (t *tunnel) introduced(h proxyproto.Header) {
 	if h.Local || !h.Source.IsValid() {
 		return
 	}
@@ -131,20 +132,33 @@ func (t *tunnel) seeHello(b []byte, eof bool) {
 			t.refuse(record.HelloBad, stat.HellosBad)
 		}
 	case hello.Complete:
-		t.rec.SNI = string(h.ServerName())
-		for name := range h.Protocols {
-			t.rec.ALPN = string(name)
-			break
-		}
+		t.see(h)
 		to, ok := routes.MatchTLS(route.Query{Name: h.ServerName(), ALPN: h.ALPN()})
+		if t.relay.service.TLS != nil && ok && !to.Passthrough {
+			t.secure(to)
+			return
+		}
 		t.routed(to, ok, record.NoRoute)
 	case hello.NotTLS:
+		if t.relay.service.TLS != nil { // in clear it goes nowhere
+			t.refuse(record.NotTLS, stat.HellosBad)
+			return
+		}
 		to, ok := routes.Default()
 		t.routed(to, ok, record.NotTLS)
 	case hello.TooBig:
 		t.refuse(record.HelloTooBig, stat.HellosBad)
 	default:
 		t.refuse(record.HelloBad, stat.HellosBad)
+	}
+}
+
+// see notes what a hello says for the record.
+func (t *tunnel) see(h *hello.Hello) {
+	t.rec.SNI = string(h.ServerName())
+	for name := range h.Protocols {
+		t.rec.ALPN = string(name)
+		break
 	}
 }
 
@@ -156,9 +170,7 @@ func (t *tunnel) refuse(why record.Reason, count stat.ID) {
 // routed goes on when the destination is known, or found not to exist.
 func (t *tunnel) routed(to *Route, ok bool, otherwise record.Reason) {
 	if t.state == greeting {
-		t.relay.net.Loop.Cancel(&t.timer)
-		t.front.EndPeek()
-		t.rec.Hello = t.between()
+		t.greeted()
 	}
 	if !ok {
 		t.end(otherwise, 0)
@@ -177,13 +189,20 @@ func (t *tunnel) routed(to *Route, ok bool, otherwise record.Reason) {
 	})
 }
 
+// greeted closes the phase of the ClientHello.
+func (t *tunnel) greeted() {
+	t.relay.net.Loop.Cancel(&t.timer)
+	t.front.EndPeek()
+	t.rec.Hello = t.between()
+}
+
 // key is what a policy that goes by a key gets.
 func (t *tunnel) key(u *lease.Upstream) uint64 {
 	switch {
 	case !u.Policy().Keyed():
 		return 0
 	case u.Key == lease.KeySNI:
-		return lease.HashName(t.intro.hello.ServerName())
+		return lease.HashName(t.rec.SNI)
 	}
 	return lease.HashAddr(t.rec.Client.Addr())
 }
@@ -192,8 +211,9 @@ func (t *tunnel) key(u *lease.Upstream) uint64 {
 func (t *tunnel) Trying(b *lease.Backend) { t.rec.Tried(b.Name) }
 
 // Unleased implements lease.Taker.
-func (t *tunnel) Unleased(why record.Reason, cause syscall.Errno) {
+func (t *tunnel) Unleased(why record.Reason, cause syscall.Errno, detail string) {
 	t.lease = nil
+	t.explain(detail)
 	t.rec.Connect = t.between()
 	if why == record.FDExhausted {
 		t.gate.Shortage(t.relay.net, cause)

@@ -3,8 +3,8 @@
 // A tunnel goes one way through its states: who is it (PROXY header), where to (ClientHello), a server (lease), and
 // then two flows between two connections, until both have ended or one side is broken:
 //
-//	accepted ─► reading ─► greeting ─► leasing ─► relaying ─► ended
-//	                                                 └► dying ──┘
+//	accepted ─► reading ─► greeting ─► (securing) ─► leasing ─► relaying ─► ended
+//	                                                               └► dying ──┘
 //
 // What the three ways to stop mean here:
 //
@@ -15,12 +15,14 @@
 package relay
 
 import (
+	"crypto/tls"
 	"net/netip"
 	"syscall"
 	"time"
 
 	"sluice/engine/lease"
 	"sluice/engine/limit"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/route"
 	"sluice/engine/sock"
@@ -33,7 +35,8 @@ type Service struct {
 	Names    *record.Names // with the listener's name only
 	Routes   *route.Table[*Route]
 	Access   route.Access // judged at accept, on the socket's peer
-	Proxy    sock.ProxyPolicy
+	Proxy    proxyproto.Policy
+	TLS      *tls.Config               // how what is no route's for passthrough is secured; nil = everything is passed on as it is
 	PerIP    *limit.PerKey[netip.Addr] // nil without a limit
 	MaxPerIP int64
 	Timeouts Timeouts
@@ -42,6 +45,7 @@ type Service struct {
 // Timeouts are a listener's.
 type Timeouts struct {
 	Hello       time.Duration // to the complete ClientHello, from the PROXY header or accept
+	Handshake   time.Duration // with TLS: from then to the end of the handshake
 	ProxyHeader time.Duration // to the complete PROXY header, from accept
 	Tunnel      time.Duration // without a byte in either direction
 	HalfClosed  time.Duration // likewise, once one side has ended and the answer has begun
@@ -49,10 +53,11 @@ type Timeouts struct {
 
 // Route is where a service sends some of its connections.
 type Route struct {
-	Names    *record.Names
-	Upstream *lease.Upstream
-	Access   route.Access  // judged when the client is known
-	Connect  time.Duration // for each attempt
+	Names       *record.Names
+	Upstream    *lease.Upstream
+	Access      route.Access  // judged when the client is known
+	Connect     time.Duration // for each attempt
+	Passthrough bool          // where the service has TLS: this route's connections are not to be secured
 }
 
 // Recorder is told of every connection that is over.

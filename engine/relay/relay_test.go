@@ -5,6 +5,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"sluice/engine/proxyproto"
 	"sluice/engine/route"
 	"sluice/engine/sock"
 	"sluice/internal/assert"
@@ -17,7 +18,8 @@ func TestTunnelStates(t *testing.T) {
 		unused:   {accepted},
 		accepted: {reading, greeting, leasing, ended},
 		reading:  {greeting, leasing, ended},
-		greeting: {leasing, ended},
+		greeting: {securing, leasing, ended},
+		securing: {leasing, ended},
 		leasing:  {relaying, ended},
 		relaying: {dying, ended},
 		dying:    {ended},
@@ -44,16 +46,16 @@ func TestProxyPolicy(t *testing.T) {
 	some := route.CompilePrefixes([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 	inside, outside, local := netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("192.0.2.1"), netip.Addr{}
 	for _, c := range []struct {
-		policy sock.ProxyPolicy
+		policy proxyproto.Policy
 		peer   netip.Addr
 		want   bool
 	}{
-		{sock.ProxyPolicy{}, inside, false},
-		{sock.ProxyPolicy{Read: true}, outside, true},
-		{sock.ProxyPolicy{Read: true}, local, true},
-		{sock.ProxyPolicy{Read: true, From: some}, inside, true},
-		{sock.ProxyPolicy{Read: true, From: some}, outside, false},
-		{sock.ProxyPolicy{Read: true, From: some}, local, false},
+		{proxyproto.Policy{}, inside, false},
+		{proxyproto.Policy{Read: true}, outside, true},
+		{proxyproto.Policy{Read: true}, local, true},
+		{proxyproto.Policy{Read: true, From: some}, inside, true},
+		{proxyproto.Policy{Read: true, From: some}, outside, false},
+		{proxyproto.Policy{Read: true, From: some}, local, false},
 	} {
 		assert.Equal(t, c.policy.Expects(c.peer), c.want)
 	}

@@ -3,14 +3,15 @@ package relay
 // The tunnel proper: two flows between two connections.
 
 import (
-	"net/netip"
 	"syscall"
 	"time"
 
 	"sluice/engine/flow"
 	"sluice/engine/lease"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/sock"
+	"sluice/engine/stat"
 )
 
 // Leased implements lease.Taker: bytes may move.
@@ -26,35 +27,49 @@ func (t *tunnel) Leased(c *sock.Conn, b *lease.Backend) {
 	t.up.Start(l, t.front, t.back, t)
 	t.down.Start(l, t.back, t.front, t)
 	// Queued after the flows were started, the header leaves together with the first bytes where there are any.
-	t.present(t.intro.route.Upstream.Proxy)
+	t.present(b)
 	t.dropIntro()
 	l.Start(&t.timer, l.Now()+int64(min(probeAfter, t.relay.service.Timeouts.Tunnel)))
 }
 
-// present sends the PROXY header.
-func (t *tunnel) present(version lease.ProxyVersion) {
-	if version == 0 {
+// present sends the PROXY header, where the upstream wants one and the lease has not sent it.
+func (t *tunnel) present(to *lease.Backend) {
+	if t.intro.route.Upstream.Proxy == 0 || to.Secure != nil {
 		return
 	}
+	var room [proxyRoom]byte
+	t.back.Queue(t.Introduce(room[:0]))
+}
+
+// Introduce implements lease.Introducer.
+func (t *tunnel) Introduce(dst []byte) []byte {
 	target := t.intro.target
 	if !target.IsValid() {
 		target = t.front.Local()
 	}
-	var room [proxyRoom]byte
-	t.back.Queue(appendProxy(room[:0], version, t.rec.Client, target))
+	if t.intro.route.Upstream.Proxy == 1 {
+		return proxyproto.AppendV1(dst, t.rec.Client, target)
+	}
+	return proxyproto.AppendV2(dst, t.rec.Client, target)
 }
 
-func appendProxy(dst []byte, version lease.ProxyVersion, client, target netip.AddrPort) []byte {
-	if version == 1 {
-		return sock.AppendProxyV1(dst, client, target)
+// explain notes what was wrong with TLS, on whichever side.
+func (t *tunnel) explain(detail string) {
+	if detail == "" {
+		return
 	}
-	return sock.AppendProxyV2(dst, client, target)
+	if t.rec.TLS == nil {
+		t.rec.TLS = new(record.TLS)
+	}
+	t.rec.TLS.Detail = detail
 }
 
 // Broken implements sock.Owner: a connection has failed. What it had received may still be on its way to the other
 // side, and gets there as long as that side takes it.
 func (t *tunnel) Broken(c *sock.Conn, cause syscall.Errno) {
 	switch t.state {
+	case securing:
+		t.refuse(record.ClientGone, stat.TLSFailed)
 	case accepted, reading, greeting, leasing:
 		t.end(record.ClientGone, cause)
 	case relaying:
@@ -63,6 +78,7 @@ func (t *tunnel) Broken(c *sock.Conn, cause syscall.Errno) {
 		if c == t.back {
 			out = &t.down
 			t.verdict = record.StreamReason(record.Back, cause)
+			t.explain(t.backend.Explain(c.TLSFailure()))
 		}
 		if out.Closing() {
 			t.end(t.verdict, cause)

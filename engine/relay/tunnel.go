@@ -41,6 +41,7 @@ type tunnel struct {
 	clientEnd  bool // the client ended first
 	probed     bool // keepalive is on towards the server
 	gaveUp     bool // the last bytes came no further
+	alerted    bool // an alert may be on its way to the client
 	heard      bool // the server has answered, and been given credit for it
 }
 
@@ -91,16 +92,27 @@ func (t *tunnel) end(why record.Reason, cause syscall.Errno) {
 	}
 	t.up.Cancel()
 	t.down.Cancel()
-	t.hangUp(t.front, orderly)
+	if !t.alerted {
+		t.hangUp(t.front, orderly)
+	}
 	t.hangUp(t.back, orderly)
 	if t.backend != nil {
 		t.judge(why)
 		r.dialer.LetGo(t.backend)
 	}
+	t.tell(why, cause)
+	if t.alerted {
+		t.front.Farewell(true, t)
+		return
+	}
+	t.gone()
+}
+
+// gone gives back the places of a connection that is closed.
+func (t *tunnel) gone() {
 	t.uncount()
 	t.gate.Release()
-	t.tell(why, cause)
-	r.net.Loop.Later(&t.task)
+	t.relay.net.Loop.Later(&t.task)
 }
 
 // judge tells what the end says of the server: it has answered, or lost the connection before.
@@ -109,7 +121,7 @@ func (t *tunnel) judge(why record.Reason) {
 	case t.heard:
 	case t.down.Moved() > 0, why == record.ClientEnd, why == record.ServerEnd: // there are servers that never speak
 		t.backend.Succeeded()
-	case why == record.ServerReset || why == record.ServerLost:
+	case why == record.ServerReset, why == record.ServerLost, why == record.ServerTruncated, why == record.ServerViolation:
 		t.backend.Upstream().Failed(t.backend, why)
 	}
 }

@@ -5,9 +5,13 @@ package sock
 // A descriptor is forgotten at once and closed in a later turn, because an event for it may still wait in the
 // present batch, and a newcomer with the same number would receive it.
 
-// Close ends the connection in order: what was written still arrives, followed by the end of the stream. Bytes that
+// Close ends the connection in order: what was written still arrives, followed by the end of the stream, and with TLS by
+// close_notify before it. Bytes that
 // have arrived and were never read turn it into a reset, which is the kernel's rule.
 func (c *Conn) Close() {
+	if c.layer != nil {
+		c.layer.bid()
+	}
 	c.letGo()
 	c.burySoon()
 }
@@ -56,6 +60,10 @@ func (c *Conn) letGo() {
 	c.dropHead()
 	c.dropOut()
 	c.dropPipe()
+	if c.layer != nil {
+		c.layer.release()
+		c.layer = nil
+	}
 	c.source, c.sink, c.chunk, c.peeker, c.owner = nil, nil, nil, nil, nil
 	c.tail = ""
 }

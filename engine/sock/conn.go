@@ -40,6 +40,7 @@ type Conn struct {
 	sink   *flow.Flow // its chunk is being written here
 	chunk  *flow.Chunk
 	peeker Peeker
+	layer  *layer // TLS; nil without
 
 	head *pool.Buffer // bytes read ahead of any flow: [headAt, headLen)
 	out  *pool.Buffer // bytes queued to leave before any chunk: [outAt, outLen)
@@ -97,8 +98,14 @@ func (c *Conn) Local() netip.AddrPort { return c.net.Sys.Local(int(c.fd)) }
 // Cause is the first error of the connection, or 0.
 func (c *Conn) Cause() syscall.Errno { return c.cause }
 
-// Unsent is the number of bytes written that the peer's kernel has not acknowledged.
-func (c *Conn) Unsent() int { return c.net.Sys.Unsent(int(c.fd)) }
+// Unsent is the number of bytes written that the peer's kernel has not acknowledged, in ciphertext where there is TLS.
+func (c *Conn) Unsent() int {
+	n := c.net.Sys.Unsent(int(c.fd))
+	if c.layer != nil {
+		n += c.layer.unsent()
+	}
+	return n
+}
 
 // KeepAlive makes the kernel probe the peer when the connection is silent. Accepted connections inherit this from
 // their listener; dialed ones are worth the four system calls only once they have lived for a while.
@@ -117,6 +124,9 @@ func (c *Conn) Ready(ev loop.Events) {
 		return
 	}
 	switch {
+	case c.has(sealing):
+		c.layer.greet()
+		return
 	case c.has(wanted):
 		c.pull()
 	case c.peeker != nil:
@@ -134,7 +144,7 @@ func (c *Conn) Ready(ev loop.Events) {
 // note turns hints into remembered facts.
 func (c *Conn) note(ev loop.Events) {
 	if ev&(loop.Readable|loop.ReadShut|loop.Hangup|loop.Failed|loop.Urgent) != 0 {
-		c.add(readable)
+		c.add(readable | wet)
 	}
 	if ev&(loop.Writable|loop.Failed|loop.Hangup) != 0 {
 		c.add(writable)
@@ -187,6 +197,10 @@ func (c *Conn) Run() {
 		c.bury()
 		return
 	}
+	if c.has(sealing) {
+		c.layer.settle()
+		return
+	}
 	if c.cause != 0 && !c.has(told) {
 		c.hearOut()
 	}
@@ -201,7 +215,7 @@ func (c *Conn) Run() {
 // first that nobody listens any more, while the reason lies in the queue, unread.
 func (c *Conn) hearOut() {
 	if c.state == open && c.peeker != nil && !c.has(ended) {
-		c.add(readable)
+		c.add(readable | wet)
 		c.look()
 	}
 	if c.state == open || c.state == connecting {

@@ -31,11 +31,13 @@ type tape struct {
 	log      []string
 	silent   bool // no log of what is sent
 	joined   []byte
+	dials    int // the first is descriptor 7
+	acked    int // times it was asked to acknowledge at once
 }
 
 func (s *tape) note(format string, args ...any) { s.log = append(s.log, fmt.Sprintf(format, args...)) }
 
-func (s *tape) Dial(*Addr) (int, syscall.Errno) { return 7, 0 }
+func (s *tape) Dial(*Addr) (int, syscall.Errno) { s.dials++; return 6 + s.dials, 0 }
 func (s *tape) NoDelay(int)                     {}
 func (s *tape) Local(int) netip.AddrPort        { return netip.AddrPort{} }
 func (s *tape) Failure(int) syscall.Errno       { return s.broken }
@@ -43,6 +45,8 @@ func (s *tape) Unsent(int) int                  { return s.unsent }
 func (s *tape) Close(int)                       { s.note("close") }
 func (s *tape) ResetOnClose(int)                { s.note("reset") }
 func (s *tape) ShutdownWrite(int) syscall.Errno { s.note("shutdown"); return 0 }
+
+func (s *tape) QuickAck(int) { s.acked++ }
 
 func (s *tape) Read(_ int, p []byte) (int, syscall.Errno) {
 	switch {
@@ -97,7 +101,7 @@ func (s *tape) take(p []byte) (int, syscall.Errno) {
 
 // desk is one open connection on a tape. It is its owner.
 type desk struct {
-	t       *testing.T
+	t       testing.TB
 	poller  *still
 	sys     *tape
 	loop    *loop.Loop
@@ -110,7 +114,7 @@ type desk struct {
 	onFlush func()
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t testing.TB) *desk {
 	t.Helper()
 	d := &desk{t: t, poller: &still{now: int64(time.Hour)}, sys: &tape{room: -1}}
 	d.loop = loop.New(loop.Config{Poller: d.poller, Stats: new(stat.Block), Report: func(value any, stack []byte) {
@@ -124,7 +128,7 @@ func newDesk(t *testing.T) *desk {
 }
 
 // openDesk has the connection connected.
-func openDesk(t *testing.T) *desk {
+func openDesk(t testing.TB) *desk {
 	d := newDesk(t)
 	d.event(loop.Writable)
 	return d

@@ -40,10 +40,13 @@ type farewell struct {
 // use it.
 func (c *Conn) Farewell(drain bool, leaver Leaver) {
 	n := c.net
+	if c.has(sealing) {
+		c.layer.giveUp()
+	}
 	if !drain && c.state == open {
 		c.flushOut() // mostly this is all there is to wait for
 	}
-	if c.out == nil && !drain || c.cause != 0 {
+	if c.emptied() && !drain || c.cause != 0 {
 		c.Close()
 		leaver.Left()
 		return
@@ -74,7 +77,10 @@ func (g *farewell) Flushed(c *Conn) {
 	g.said, g.mark, g.still = true, 0, 0
 	g.until = now + int64(drainTotal)
 	c.net.Loop.Start(&g.timer, now+int64(farewellStall))
-	if c.net.Sys.ShutdownWrite(int(c.fd)) != 0 {
+	if c.layer != nil {
+		c.layer.deaf = true
+	}
+	if c.sayEnd() != 0 {
 		g.end()
 		return
 	}
@@ -119,7 +125,7 @@ func (g *farewell) end() {
 	n := g.net
 	delete(n.leaving, g)
 	n.Loop.Cancel(&g.timer)
-	if g.conn.out != nil {
+	if !g.conn.emptied() {
 		g.conn.Drop()
 	} else {
 		g.conn.Close()

@@ -15,6 +15,16 @@ const (
 	// queuedMax is how far small chunks are copied behind what is queued. Beyond it they wait for the peer, or one that takes
 	// nothing would have the queue grow to its end.
 	queuedMax = 8 << 10
+	// sealMax is what is sealed before it is written: four full records, which leave by one call.
+	sealMax = 64 << 10
+	// recordMax is the longest record's plaintext (RFC 8446, 5.1). A record costs at most recordOverhead more (RFC 8446, 5.2
+	// and RFC 5246, 6.2.3), and crypto/tls makes none shorter than recordLeast of a longer write.
+	recordMax      = 16 << 10
+	recordOverhead = 64
+	recordLeast    = 1 << 10
+	// recordCost is what opening a record takes of a turn, in bytes: about as long as copying that many, or the smallest of
+	// records would let a peer take as much time as it likes.
+	recordCost = 1 << 10
 	// smallRead ends a bulk run: what comes in pieces below it is cheaper to copy.
 	smallRead = 4 << 10
 	// smallestSegment is what every TCP path carries in one segment (RFC 9293, 3.7.1).

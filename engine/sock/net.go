@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"sluice/engine/loop"
+	"sluice/engine/seal"
 	"sluice/pool"
 )
 
@@ -17,12 +18,17 @@ type Net struct {
 	// Ephemeral is the lowest port the kernel chooses for connections of its own (net.ipv4.ip_local_port_range).
 	Ephemeral uint16
 
-	parts     Parts // of the write under way; here because the seam would make it escape to the heap
-	conns     pool.FreeList[Conn]
-	lingers   pool.FreeList[linger]
-	farewells pool.FreeList[farewell]
-	leaving   map[*farewell]struct{} // bounded by the gates: each holds its place until the end
-	lingering map[*linger]struct{}   // at most lingerMax
+	// Handshakes does the handshakes of Secure; it is shared by all loops. Without it there is no TLS.
+	Handshakes *seal.Pool
+
+	stage       []byte // one record, being put together
+	sealedParts Parts  // like parts, of ciphertext
+	parts       Parts  // of the write under way; here because the seam would make it escape to the heap
+	conns       pool.FreeList[Conn]
+	lingers     pool.FreeList[linger]
+	farewells   pool.FreeList[farewell]
+	leaving     map[*farewell]struct{} // bounded by the gates: each holds its place until the end
+	lingering   map[*linger]struct{}   // at most lingerMax
 }
 
 // NewNet returns the net of loop l.

@@ -19,12 +19,15 @@ type Flushed interface {
 // AwaitFlush has the owner, a Flushed, told when everything queued has left. It reports whether that is so already; the
 // owner is not called then.
 func (c *Conn) AwaitFlush() (empty bool) {
-	if c.out == nil && c.sink == nil {
+	if c.sink == nil && c.emptied() {
 		return true
 	}
 	c.add(awaited)
 	return false
 }
+
+// emptied reports whether nothing that was queued waits for the peer, sealed or not.
+func (c *Conn) emptied() bool { return c.out == nil && !c.stalled() }
 
 // Queued is the number of bytes queued and not written yet.
 func (c *Conn) Queued() int { return int(c.outLen - c.outAt) }
@@ -118,7 +121,7 @@ func (c *Conn) flushOut() {
 		if c.has(lazy) {
 			c.hurry(c.Queued())
 		}
-		n, err := c.net.Sys.Write(int(c.fd), c.queued())
+		n, err := c.write(c.queued())
 		switch {
 		case err == unix.EAGAIN:
 			c.clear(writable)
@@ -126,9 +129,6 @@ func (c *Conn) flushOut() {
 			c.dropOut()
 			c.latch(err)
 		default:
-			if n < c.Queued() {
-				c.clear(writable)
-			}
 			c.sentOut(n)
 		}
 	}

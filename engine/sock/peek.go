@@ -57,7 +57,7 @@ func (c *Conn) look() {
 		}
 		c.makeRoom()
 		space := c.head.Bytes()[c.headLen:]
-		n, err := c.net.Sys.Read(int(c.fd), space)
+		n, err := c.read(space)
 		switch {
 		case err == unix.EAGAIN:
 			c.clear(readable)

@@ -101,7 +101,7 @@ func (c *Conn) within(n int) (take int, all bool) {
 
 func (c *Conn) pullBuffer(f *flow.Flow) {
 	buf := c.net.Buffers.Get(c.class)
-	n, err := c.net.Sys.Read(int(c.fd), buf.Bytes())
+	n, err := c.read(buf.Bytes())
 	if err != 0 || n == 0 {
 		buf.Release()
 		c.pullNothing(f, err)
@@ -140,7 +140,7 @@ func (c *Conn) measure(n int, full bool) {
 
 // drained notes that a short read has emptied the queue, and reports whether that was the end of the stream.
 func (c *Conn) drained() (end bool) {
-	if c.has(rough) {
+	if c.flags&(rough|opaque) != 0 {
 		return false
 	}
 	if !c.has(readShut) {

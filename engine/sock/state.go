@@ -54,6 +54,9 @@ const (
 	watched                   // the owner waits for the peer's end of stream
 	awaited                   // the owner waits for the queued bytes to leave
 	left                      // queued bytes have left since the mark
+	sealing                   // a TLS handshake is under way
+	opaque                    // TLS: a short read proves nothing
+	wet                       // TLS: readable, of the ciphertext: the kernel may have more
 )
 
 func (c *Conn) has(f flag) bool { return c.flags&f != 0 }

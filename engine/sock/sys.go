@@ -44,6 +44,8 @@ type Sys interface {
 	Unsent(fd int) int
 	// Local is the socket's own address.
 	Local(fd int) netip.AddrPort
+	// QuickAck acknowledges now what has been received, if that is still to be done.
+	QuickAck(fd int)
 	// KeepAlive makes the kernel probe a silent peer: after 60 s, every 15 s, 4 times.
 	KeepAlive(fd int)
 }

@@ -232,6 +232,9 @@ func (Kernel) KeepAlive(fd int) {
 	setInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes)
 }
 
+// QuickAck implements Sys.
+func (Kernel) QuickAck(fd int) { setInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) }
+
 // setInt sets an option whose failure costs comfort, not correctness.
 func setInt(fd, level, option, value int) {
 	v := int32(value)

@@ -74,8 +74,10 @@ func (c *Conn) flush() {
 		c.push()
 	case c.out != nil:
 		c.flushOut()
+	case c.layer != nil:
+		c.layer.flush()
 	}
-	if c.has(awaited) && c.out == nil && c.sink == nil && c.state == open {
+	if c.has(awaited) && c.sink == nil && c.state == open && c.emptied() {
 		c.clear(awaited)
 		c.owner.(Flushed).Flushed(c)
 	}
@@ -92,6 +94,12 @@ func (c *Conn) push() {
 	}
 	if chunk.Len() > 0 || c.out != nil && (!c.has(framed) || c.Queued()+len(c.tail) > pool.Large.Size()) {
 		return
+	}
+	if c.layer != nil {
+		if err := c.layer.deliver(c.last); err != 0 {
+			c.pushFailed(f, err)
+			return
+		}
 	}
 	tail := c.tail
 	c.sink, c.chunk, c.tail = nil, nil, ""
@@ -132,16 +140,11 @@ func (c *Conn) writeSome(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
 	case c.out != nil || len(c.tail) > 0:
 		return c.writeParts(f, chunk)
 	}
-	want := len(chunk.Bytes)
-	n, err := sys.Write(fd, chunk.Bytes)
-	if err != 0 {
-		return err
+	n, err := c.write(chunk.Bytes)
+	if err == 0 {
+		f.Advance(n)
 	}
-	f.Advance(n)
-	if n < want {
-		c.clear(writable)
-	}
-	return 0
+	return err
 }
 
 // writeParts writes what is queued, the chunk and its tail by one call.
@@ -151,14 +154,10 @@ func (c *Conn) writeParts(f *flow.Flow, chunk *flow.Chunk) syscall.Errno {
 	if chunk.Pipe != nil {
 		parts[2] = nil // it comes behind what is in the pipe
 	}
-	want := parts.Len()
-	n, err := c.net.Sys.WriteParts(int(c.fd), parts)
+	n, err := c.writeJoined(parts)
 	*parts = Parts{}
 	if err != 0 {
 		return err
-	}
-	if n < want {
-		c.clear(writable)
 	}
 	n = c.sentOut(n)
 	if body := min(n, len(chunk.Bytes)); body > 0 {

@@ -26,6 +26,12 @@ const (
 	AcceptErrors
 	ProxyHeadersBad
 	HellosBad
+	TLSFull
+	TLSResumed
+	TLSFailed
+	TLSServerFull
+	TLSServerResumed
+	TLSServerFailed
 
 	ConnectAttempts
 	ConnectFailures
@@ -90,6 +96,13 @@ var rows = [idCount]Row{
 	AcceptErrors:      {"sluice_accept_errors_total", ``, Counter, "Errors of accept, other than a lack of file descriptors."},
 	ProxyHeadersBad:   {"sluice_proxy_headers_bad_total", ``, Counter, "PROXY headers that were malformed, missing or too late."},
 	HellosBad:         {"sluice_hellos_bad_total", ``, Counter, "TLS ClientHellos that were malformed, too big or too late."},
+
+	TLSFull:          {"sluice_tls_handshakes_total", `result="full"`, Counter, "TLS handshakes with clients that have ended, by result."},
+	TLSResumed:       {"sluice_tls_handshakes_total", `result="resumed"`, Counter, "TLS handshakes with clients that have ended, by result."},
+	TLSFailed:        {"sluice_tls_handshakes_total", `result="failed"`, Counter, "TLS handshakes with clients that have ended, by result."},
+	TLSServerFull:    {"sluice_tls_server_handshakes_total", `result="full"`, Counter, "TLS handshakes with servers that have ended, by result."},
+	TLSServerResumed: {"sluice_tls_server_handshakes_total", `result="resumed"`, Counter, "TLS handshakes with servers that have ended, by result."},
+	TLSServerFailed:  {"sluice_tls_server_handshakes_total", `result="failed"`, Counter, "TLS handshakes with servers that have ended, by result."},
 
 	ConnectAttempts: {"sluice_connect_attempts_total", ``, Counter, "Connections begun to upstream servers."},
 	ConnectFailures: {"sluice_connect_failures_total", ``, Counter, "Connections to upstream servers that failed or timed out."},

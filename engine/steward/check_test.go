@@ -1,9 +1,7 @@
 package steward
 
 import (
-	"log/slog"
 	"net"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -206,13 +204,4 @@ func TestServersWithoutWeightAreNotChecked(t *testing.T) {
 	assert.NoError(t, r.s.SetWeight(address, 1))
 	status, watched := r.s.monitor.Status(id)
 	assert.Equal(t, []bool{watched, status.Up, r.backend(address).Down()}, []bool{true, false, true})
-}
-
-func TestACheckThatCannotBe(t *testing.T) {
-	t.Parallel()
-	c := &configs.Upstream{Check: &configs.Check{HTTP: "/", TLS: &configs.CheckTLS{CA: t.TempDir() + "/none.pem"}}}
-	_, err := New(c, nil, nil, Options{Log: slog.New(slog.DiscardHandler)})
-	if err == nil || !strings.Contains(err.Error(), "none.pem") {
-		t.Errorf("got %v", err)
-	}
 }

@@ -100,8 +100,7 @@ func succeed(t *testing.T, before *rig, change func(c *configs.Upstream)) *rig {
 	r := &rig{T: t}
 	u, known, issues := lease.Compile(c, lease.Deps{Config: new(configs.Config), Loops: 1, Before: before.u})
 	assert.Equal(t, len(issues), 0)
-	s, err := New(c, u, known, Options{Hooks: r, Log: slog.New(&r.log), Before: before.s})
-	assert.NoError(t, err)
+	s := New(c, u, known, Options{Hooks: r, Log: slog.New(&r.log), Before: before.s})
 	s.checks = true // by the test
 	r.s, r.u = s, u
 	t.Cleanup(s.Close)

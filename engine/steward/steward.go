@@ -13,6 +13,7 @@ package steward
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -84,14 +85,15 @@ type Options struct {
 	Hooks     Hooks
 	Log       *slog.Logger
 	Resolvers []netip.AddrPort // asked for names of servers; none means those of the system
+	// Secure is what checks with TLS are made with, as health.Options has it.
+	Secure func(host string) *tls.Config
 	// Before is the steward of the same upstream in the configuration before, still at work; nil without one. What it
 	// knows about servers goes on.
 	Before *Steward
 }
 
-// New returns the steward of u, which has been compiled from config, with the servers that are known already. The error is
-// that of a check's CA file.
-func New(config *configs.Upstream, u *lease.Upstream, known []lease.Spec, options Options) (*Steward, error) {
+// New returns the steward of u, which has been compiled from config, with the servers that are known already.
+func New(config *configs.Upstream, u *lease.Upstream, known []lease.Spec, options Options) *Steward {
 	s := &Steward{
 		upstream: u, config: config, hooks: options.Hooks, log: options.Log.With("upstream", config.Name), fixed: known,
 		resolvers: options.Resolvers,
@@ -107,19 +109,16 @@ func New(config *configs.Upstream, u *lease.Upstream, known []lease.Spec, option
 		s.legacy = options.Before.handOver()
 	}
 	if s.checks = config.Check != nil; s.checks {
-		var err error
-		s.monitor, err = health.New(config.Check, health.Options{
+		s.monitor = health.New(config.Check, health.Options{
 			ProxyProtocol: config.ProxyProtocol,
+			Secure:        options.Secure,
 			Report:        func(e health.Event) { s.call(func() { s.checked(e) }) },
 			Trouble: func(err error) {
 				s.log.Warn("a check could not be made, and says nothing about its server", "error", err)
 			},
 		})
-		if err != nil {
-			return nil, err
-		}
 	}
-	return s, nil
+	return s
 }
 
 // Start begins the work, and waits until everything that has to be discovered has been, or ctx is done. Servers that are
@@ -132,6 +131,7 @@ func (s *Steward) Start(ctx context.Context) {
 	for _, from := range s.sources {
 		from.watcher = discover.New(discoverSpec(from.config), discover.Options{
 			Resolvers: s.resolvers,
+			Refuses:   s.config.Refuses,
 			Update:    func(found []discover.Found) { s.call(func() { s.found(from, found) }) },
 			Trouble:   func(err error) { s.log.Warn("discovering servers failed; what is known is kept", "error", err) },
 			Recovered: func() { s.log.Info("discovering servers works again", "from", discoverSpec(from.config).String()) },

@@ -275,7 +275,7 @@ func (s *Steward) byID(id health.ID) *ward {
 // spec makes a server of what a source has found.
 func (from *source) spec(f discover.Found) lease.Spec {
 	c := f.Server(*from.config)
-	spec := lease.Spec{Name: f.String(), Weight: c.Weight, Backup: c.Backup, MaxConnections: c.MaxConnections}
+	spec := lease.Spec{Name: f.String(), Host: f.Host(), Weight: c.Weight, Backup: c.Backup, MaxConnections: c.MaxConnections}
 	if f.Path != "" {
 		spec.Addr.Path = f.Path
 	} else {

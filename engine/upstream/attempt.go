@@ -7,6 +7,7 @@ import (
 	"sluice/engine/flow"
 	"sluice/engine/lease"
 	"sluice/engine/loop"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
@@ -80,25 +81,28 @@ func (a *attempt) Leased(c *sock.Conn, b *lease.Backend) {
 	a.send(c, b)
 }
 
-// introduce sends the PROXY header, where the upstream wants one.
+// introduce sends the PROXY header, where the upstream wants one and the lease has not sent it.
 func (a *attempt) introduce(c *sock.Conn) {
-	if a.proxy.Upstream.Proxy == 0 {
+	if a.proxy.Upstream.Proxy == 0 || a.backend.Secure != nil {
 		return
 	}
 	var room [proxyRoom]byte
-	target := a.x.Local()
+	c.Queue(a.Introduce(room[:0]))
+}
+
+// Introduce implements lease.Introducer.
+func (a *attempt) Introduce(dst []byte) []byte {
 	if a.proxy.Upstream.Proxy == 1 {
-		c.Queue(sock.AppendProxyV1(room[:0], a.x.Client, target))
-		return
+		return proxyproto.AppendV1(dst, a.x.Client, a.x.Local())
 	}
-	c.Queue(sock.AppendProxyV2(room[:0], a.x.Client, target))
+	return proxyproto.AppendV2(dst, a.x.Client, a.x.Local())
 }
 
 // proxyRoom holds the longest header we send: version 1 with two IPv6 addresses.
 const proxyRoom = 107
 
 // Unleased implements lease.Taker.
-func (a *attempt) Unleased(why record.Reason, cause syscall.Errno) {
+func (a *attempt) Unleased(why record.Reason, cause syscall.Errno, detail string) {
 	a.lease = nil
 	x := a.x
 	if why == record.QueueTimeout {
@@ -109,7 +113,7 @@ func (a *attempt) Unleased(why record.Reason, cause syscall.Errno) {
 	if why == record.FDExhausted && a.proxy.Shortage != nil {
 		a.proxy.Shortage.ShortOfDescriptors(cause)
 	}
-	a.quit(why, "", errorOf(cause))
+	a.quit(why, detail, errorOf(cause))
 }
 
 // send puts the request on its way.
@@ -202,7 +206,11 @@ func (a *attempt) Failed(err *record.Error) {
 	if err.Retry == record.RetryIfReused && a.again(err.Kind) {
 		return
 	}
-	a.quit(err.Kind, err.Detail, err.Cause)
+	detail := err.Detail
+	if detail == "" && err.Kind == record.ServerViolation { // in TLS 1.3 a server refuses our certificate as late as this
+		detail = a.backend.Explain(a.conn.TLSFailure())
+	}
+	a.quit(err.Kind, detail, err.Cause)
 }
 
 // Overdue implements exchange.Hopeful.

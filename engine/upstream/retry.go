@@ -36,7 +36,7 @@ type Retry struct {
 // allows reports whether the route wants another try after why.
 func (r *Retry) allows(why record.Reason) bool {
 	switch why {
-	case record.ServerReset, record.ServerLost, record.AnswerCut:
+	case record.ServerReset, record.ServerLost, record.AnswerCut, record.ServerTruncated, record.ServerViolation:
 		return r.Reset
 	case record.AnswerTimeout:
 		return r.Timeout

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
-	"sluice/engine/sock"
 )
 
 type actor struct {
@@ -205,11 +205,11 @@ func (a *actor) take(b []byte) {
 
 // takeHeader removes the PROXY header that an origin expects.
 func (a *actor) takeHeader() bool {
-	h, n, status := sock.ParseProxy(a.unknown)
+	h, n, status := proxyproto.Parse(a.unknown)
 	switch status {
-	case sock.ProxyPartial:
+	case proxyproto.Partial:
 		return false
-	case sock.ProxyComplete:
+	case proxyproto.Complete:
 	default:
 		a.w.fault("%s received no PROXY header but %q", a.name, a.unknown[:min(len(a.unknown), 20)])
 		return false

@@ -5,8 +5,8 @@ package sim
 import (
 	"net/netip"
 
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
-	"sluice/engine/sock"
 )
 
 // intro is what comes before a client's payload.
@@ -52,16 +52,16 @@ func (a *actor) introduce(i int) {
 func (a *actor) introduceProxy(i int) {
 	w := a.w
 	claim := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)}), uint16(50000+i))
-	header := sock.AppendProxyV1(nil, claim, listenAt)
+	header := proxyproto.AppendV1(nil, claim, listenAt)
 	if w.chance(50) {
-		header = sock.AppendProxyV2(nil, claim, listenAt)
+		header = proxyproto.AppendV2(nil, claim, listenAt)
 	}
 	required := w.plan.proxyIn == proxyRequire
 	switch kind := w.rng.IntN(10); {
 	case kind < 6:
 		a.ahead, a.intro.claimed = header, claim
 	case kind == 6:
-		a.ahead = sock.AppendProxyV2(nil, netip.AddrPort{}, netip.AddrPort{}) // speaks for nobody
+		a.ahead = proxyproto.AppendV2(nil, netip.AddrPort{}, netip.AddrPort{}) // speaks for nobody
 	case kind == 7 && required:
 		a.ahead = header[:w.between(1, len(header)-1)]
 		a.script.total = 0

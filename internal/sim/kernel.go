@@ -119,6 +119,9 @@ func (w *World) Accept(fd int) (int, netip.AddrPort, syscall.Errno) {
 // NoDelay implements sock.Sys. Nothing here waits for acknowledgements.
 func (w *World) NoDelay(fd int) { w.files.socket(fd, "setsockopt") }
 
+// QuickAck implements sock.Sys. Nor does anything here.
+func (w *World) QuickAck(int) {}
+
 // Dial implements sock.Sys.
 func (w *World) Dial(to *sock.Addr) (int, syscall.Errno) {
 	w.progress = true

@@ -7,10 +7,10 @@ import (
 
 	"sluice/configs"
 	"sluice/engine/limit"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/relay"
 	"sluice/engine/route"
-	"sluice/engine/sock"
 )
 
 // tunnels is the play of passthrough: bytes go through as they are.
@@ -67,7 +67,7 @@ func (r *relayRig) compileService() *relay.Service {
 	service := &relay.Service{
 		Names:  &record.Names{Listener: "sim"},
 		Routes: table,
-		Proxy:  sock.ProxyPolicy{Read: w.plan.proxyIn != proxyOff, Required: w.plan.proxyIn == proxyRequire},
+		Proxy:  proxyproto.Policy{Read: w.plan.proxyIn != proxyOff, Required: w.plan.proxyIn == proxyRequire},
 		Timeouts: relay.Timeouts{
 			ProxyHeader: timeoutProxy, Hello: timeoutHello, Tunnel: timeoutTunnel, HalfClosed: timeoutHalf,
 		},

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"time"
 
-	"sluice/engine/sock"
+	"sluice/engine/proxyproto"
 )
 
 // goodbye is how a client goes, once everything is answered.
@@ -93,10 +93,10 @@ func (w *web) sayGoodbye(a *ask) {
 
 func (c *client) introduce() {
 	if c.w.chance(50) {
-		c.out = sock.AppendProxyV1(nil, c.addr, listenAt)
+		c.out = proxyproto.AppendV1(nil, c.addr, listenAt)
 		return
 	}
-	c.out = sock.AppendProxyV2(nil, c.addr, listenAt)
+	c.out = proxyproto.AppendV2(nil, c.addr, listenAt)
 }
 
 // drawTrouble draws how the client misbehaves.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"sluice/engine/sock"
+	"sluice/engine/proxyproto"
 )
 
 type origin struct {
@@ -150,11 +150,11 @@ func (o *origin) came() {
 }
 
 func (o *origin) introduced() bool {
-	h, n, status := sock.ParseProxy(o.in)
+	h, n, status := proxyproto.Parse(o.in)
 	switch {
-	case status == sock.ProxyPartial:
+	case status == proxyproto.Partial:
 		return false
-	case status != sock.ProxyComplete:
+	case status != proxyproto.Complete:
 		o.w.fault("%s received no PROXY header", o.name)
 	case !o.w.plan.unix && o.web.clientAt(h.Source) == nil:
 		o.w.fault("%s received a PROXY header for %v, who is no client", o.name, h.Source)

@@ -21,6 +21,7 @@ import (
 	"sluice/engine/h1/wire"
 	"sluice/engine/lease"
 	"sluice/engine/limit"
+	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
@@ -150,7 +151,7 @@ func (w *web) build() rig {
 	r.compileRoutes()
 	config := &h1.Config{
 		Names: &record.Names{Listener: "sim"}, MaxPerIP: w.plan.maxPerIP,
-		Proxy:    sock.ProxyPolicy{Read: w.plan.proxyIn != proxyOff, Required: w.plan.proxyIn == proxyRequire},
+		Proxy:    proxyproto.Policy{Read: w.plan.proxyIn != proxyOff, Required: w.plan.proxyIn == proxyRequire},
 		Timeouts: h1.Timeouts{Header: timeoutHeader, Idle: timeoutKeep, ProxyHeader: timeoutHeader},
 		Limits:   wire.Limits{Head: headMax, Fields: 64, Target: targetMax},
 	}

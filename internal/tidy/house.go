@@ -9,7 +9,7 @@ func House() Rules {
 		Arrows:     arrows,
 		Sizes:      Sizes{FileTarget: 400, FileHard: 600, FunctionTarget: 40, FunctionHard: 70, PackageHard: 3000, ParametersHard: 4},
 		LoopOwned:  []string{"pool", "engine/**"},
-		LoopFree:   []string{"engine", "engine/observe", "engine/health", "engine/discover", "engine/steward"},
+		LoopFree:   []string{"engine", "engine/observe", "engine/health", "engine/discover", "engine/steward", "engine/watch", "engine/certs"},
 		Exceptions: exceptions,
 	}
 }
@@ -20,6 +20,7 @@ var (
 	gnet     = []string{"github.com/panjf2000/gnet/v2/pkg/**"}
 	yaml     = []string{"github.com/goccy/go-yaml/**"}
 	dns      = []string{"github.com/miekg/dns"}
+	ocsp     = []string{"golang.org/x/crypto/ocsp"}
 	fasthttp = []string{"github.com/valyala/fasthttp"}
 	hpack    = []string{"golang.org/x/net/http2/**"}
 	quic     = []string{"github.com/quic-go/quic-go/**"}
@@ -33,7 +34,7 @@ var (
 
 	upToLoop     = slices.Concat(leaves, []string{"engine/loop"})
 	upToFlow     = slices.Concat(upToLoop, []string{"engine/flow"})
-	upToSock     = slices.Concat(upToFlow, []string{"engine/sock"})
+	upToSock     = slices.Concat(upToFlow, []string{"engine/proxyproto", "engine/seal", "engine/sock"})
 	upToExchange = slices.Concat(upToFlow, []string{"engine/exchange"})
 	upToWaist    = slices.Concat(upToSock, []string{"engine/exchange"})
 )
@@ -52,8 +53,10 @@ var arrows = []Arrow{
 
 	// Rows 1 to 3: the reactor, moving bytes, sockets; beside them the waist of requests.
 	{From: "engine/loop", To: leaves, Libraries: slices.Concat(sys, gnet)},
+	{From: "engine/proxyproto", To: leaves},
 	{From: "engine/flow", To: upToLoop},
-	{From: "engine/sock", To: upToFlow, Libraries: slices.Concat(sys, gnet)},
+	{From: "engine/seal", To: upToLoop},
+	{From: "engine/sock", To: slices.Concat(upToFlow, []string{"engine/seal"}), Libraries: slices.Concat(sys, gnet)},
 	{From: "engine/exchange", To: upToFlow, Libraries: fasthttp},
 
 	// Row 4: codecs, leases, features. Features see requests, never sockets.
@@ -66,7 +69,9 @@ var arrows = []Arrow{
 	{From: "engine/template", To: upToExchange},
 	{From: "engine/feature/**", To: slices.Concat(upToExchange, []string{"engine/template"}), Libraries: anything},
 	{From: "engine/health", To: []string{"configs", "engine/record"}},
-	{From: "engine/discover", To: []string{"configs"}, Libraries: slices.Concat(sys, dns)},
+	{From: "engine/watch", Libraries: sys},
+	{From: "engine/certs", To: []string{"configs", "configs/credential", "engine/record", "engine/watch"}, Libraries: ocsp},
+	{From: "engine/discover", To: []string{"configs", "engine/watch"}, Libraries: slices.Concat(sys, dns)},
 	{From: "engine/observe", To: []string{"engine/record", "engine/stat", "configs"}, Libraries: anything},
 
 	// Row 5: what a connection is for.
@@ -94,6 +99,8 @@ var exceptions = []Exception{
 	{"engine/limit/store.go", "sync.Mutex", "limiter cells are shared on purpose; one lock a shard, held for a look-up"},
 	{"engine/door/door.go", "sync.Mutex", "guards the one queue of all loops, which is touched only when an upstream is full"},
 	{"engine/upstream/budget.go", "sync.Mutex", "guards a few sums, looked at only when a request is to be tried again"},
+	{"engine/loop/work.go", "go", "the workers themselves: a fixed number of goroutines for what would hold a loop up"},
+	{"engine/loop/work.go", "sync.Mutex", "guards the queues between loops and workers; held for a few pointers, never while work runs"},
 	{"engine/loop/post.go", "sync.Mutex", "the only door from other goroutines; held for an append or a swap"},
 	{"engine/sock/gate.go", "sync.Mutex", "guards the list of a gate's listeners: taken when one comes or goes, or wakes up from a pause, never for a connection"},
 }

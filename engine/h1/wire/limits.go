@@ -60,6 +60,7 @@ const (
 	bareCR
 	bareLF
 
+	clientHello
 	badMethod
 	longMethod
 	noVersion
@@ -124,6 +125,7 @@ var faults = [faultCount]Bad{
 	bareCR:      {record.BadRequest, "CR without LF"},
 	bareLF:      {record.BadRequest, "LF without CR"},
 
+	clientHello:      {record.BadRequest, "TLS on a port for plain HTTP"},
 	badMethod:        {record.BadRequest, "method is not a token"},
 	longMethod:       {record.NotImplemented, "method longer than 32 bytes"},
 	noVersion:        {record.BadRequest, "request line without version"},

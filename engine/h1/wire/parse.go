@@ -93,6 +93,9 @@ func (g *gate) partial(tooLong fault) fault {
 	return g.fault
 }
 
+// tlsHandshake is how a client begins that takes this for a port with TLS (RFC 8446, section 5.1).
+const tlsHandshake = 0x16
+
 // requestLine reads up to the first field. It reports whether the line was whole and right.
 func (g *gate) requestLine(maxTarget int) bool {
 	b, i := g.b, 0
@@ -104,6 +107,8 @@ func (g *gate) requestLine(maxTarget int) bool {
 	case i > maxMethod:
 		g.fault = longMethod
 	case i == len(b):
+	case i == 0 && b[0] == tlsHandshake:
+		g.fault = clientHello
 	case b[i] != ' ' || i == 0:
 		g.wrong(i, badMethod)
 	default:
@@ -251,10 +256,11 @@ func (g *gate) fieldName(b []byte) (colon int) {
 }
 
 // field enters one field and consumes it if it is special. Names of requests with "_" or "." are dropped: CGI and its heirs
-// make "X_Forwarded_For" and "X.Forwarded.For" the same variable as "X-Forwarded-For", which a client must not write.
+// make "X_Forwarded_For" and "X.Forwarded.For" the same variable as "X-Forwarded-For", which a client must not write. Nor must
+// it write who its certificate says it is.
 func (g *gate) field(name, value exchange.Span) {
 	id := exchange.Known(g.bytes(name))
-	gone := g.class&odd != 0 && !g.answer
+	gone := !g.answer && (g.class&odd != 0 || name.Len > exchange.ClientCertLen && exchange.IsClientCert(g.bytes(name)))
 	if id != exchange.Other {
 		gone = g.special(id, value)
 	}

@@ -24,7 +24,7 @@ var requestRules = []struct {
 	{"one empty line before", "\r\n" + get(""), fine},
 	{"two empty lines before", "\r\n\r\n" + get(""), badMethod},
 	{"bare LF before", "\n" + get(""), bareLF},
-	{"TLS", "\x16\x03\x01\x02\x00\x01", controlByte},
+	{"TLS", "\x16\x03\x01\x02\x00\x01", clientHello},
 
 	{"method empty", " / HTTP/1.1\r\n" + host + "\r\n", badMethod},
 	{"method with separator", "G(T / HTTP/1.1\r\n" + host + "\r\n", badMethod},

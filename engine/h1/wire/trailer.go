@@ -123,7 +123,7 @@ func (d *Decoder) endTrailer() {
 		value = value[:len(value)-1]
 	}
 	d.value.Len = uint32(len(value))
-	if late(name) && (d.Answer || d.class&odd == 0) {
+	if late(name) && (d.Answer || d.class&odd == 0 && !exchange.IsClientCert(name)) {
 		t.AddSpan(exchange.Other, d.name, d.value)
 	}
 }

@@ -1,0 +1,79 @@
+package engine
+
+// Who does the handshakes of TLS: workers beside the loops, where a listener or an upstream speaks it. Signing and key
+// exchange take hundreds of microseconds, for which no loop has the time.
+
+import (
+	"slices"
+
+	"sluice/configs"
+	"sluice/engine/loop"
+	"sluice/engine/seal"
+	"sluice/engine/sock"
+)
+
+// handshakes are the workers of all loops, and the handshakes they are at. A nil one is that of a proxy without TLS.
+type handshakes struct {
+	workers *loop.Workers
+	pool    *seal.Pool
+	count   int // of workers
+}
+
+// startHandshakes starts the workers that cfg needs, which may be none. The owner closes them when the loops have ended.
+func startHandshakes(cfg *configs.Config) *handshakes {
+	count := workerCount(cfg)
+	if count == 0 {
+		return nil
+	}
+	workers := loop.NewWorkers(count, seal.Queue)
+	return &handshakes{workers: workers, pool: seal.NewPool(workers), count: count}
+}
+
+// serve has the handshakes of net's connections done here.
+func (h *handshakes) serve(net *sock.Net) {
+	if h != nil {
+		net.Handshakes = h.pool
+	}
+}
+
+// places is how many processors of the Go scheduler the workers want.
+func (h *handshakes) places() int {
+	if h == nil {
+		return 0
+	}
+	return h.count
+}
+
+// load is how many handshakes are under way, and how many steps of them wait for a worker.
+func (h *handshakes) load() (underWay, waiting int) {
+	if h == nil {
+		return 0, 0
+	}
+	return int(h.pool.Under()), h.workers.Waiting()
+}
+
+// close ends the workers. No loop may run any more.
+func (h *handshakes) close() {
+	if h != nil {
+		h.workers.Close()
+		h.pool.Close()
+	}
+}
+
+// workerCount is runtime.workers, or as many as there are loops: when all the world connects anew, handshakes may have
+// half of each core, and loops, which mostly wait, go first whenever they wake up. Without TLS there is nothing to do.
+func workerCount(cfg *configs.Config) int {
+	switch {
+	case !speaksTLS(cfg):
+		return 0
+	case cfg.Runtime.Workers > 0:
+		return cfg.Runtime.Workers
+	}
+	return loopCount(cfg)
+}
+
+// speaksTLS reports whether any connection of the loops has TLS; checks have none on loops.
+func speaksTLS(cfg *configs.Config) bool {
+	return slices.ContainsFunc(cfg.Listeners, func(l configs.Listener) bool { return l.TLS != nil }) ||
+		slices.ContainsFunc(cfg.Upstreams, func(u configs.Upstream) bool { return u.TLS != nil })
+}

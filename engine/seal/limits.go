@@ -1,0 +1,31 @@
+package seal
+
+// Every limit of this room, with its reason.
+const (
+	// Queue is how many steps of one loop may wait for a worker: about a tenth of a second's work for one. Who would wait
+	// longer is better told at once.
+	Queue = 512
+	// underMax is how many handshakes of the process may be under way, those that wait for their peers included: each
+	// holds some 28 KiB, so 224 MiB in all. Deadlines and the limits on connections keep it from being reached.
+	underMax = 8192
+	// stepsMax is how many steps a handshake may take. Peers need two, three with a large chain; only one that cuts
+	// its messages to crumbs needs dozens.
+	stepsMax = 64
+	// feedMax is what is read ahead of a step: the largest record twice.
+	feedMax = 36 << 10
+	// quickMax is the largest flight that is answered on the loop itself, see Handshake.quick: change_cipher_spec and a
+	// Finished with SHA-384 (6 + 74 bytes), and room for padding.
+	quickMax = 128
+	// openMax is how many records one Read opens: a full buffer of those that hold 1 KiB. Between two with data crypto/tls
+	// takes at most 16 without.
+	openMax = 64
+	// sparesMax is how many coroutines are kept, with stacks of the size that handshakes need: as many as begin in a
+	// burst.
+	sparesMax = 32
+	// textMax is the longest description of a failure, in bytes.
+	textMax = 160
+)
+
+// feedLeast is the room for one read: of what a client sends after its hello, or of a server's whole flight, which is
+// seldom larger.
+var feedLeast = [...]int{Server: 1 << 10, Client: 4 << 10}

@@ -1,0 +1,106 @@
+package engine
+
+// Certificates of listeners: read at the start, followed while the proxy runs.
+
+import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"os"
+
+	"sluice/configs"
+	"sluice/engine/certs"
+)
+
+// vault is what listeners and upstreams show and believe, and what sessions are resumed by.
+type vault struct {
+	tickets *certs.Tickets
+	stores  map[string]*certs.Store    // by listener
+	servers map[string]*certs.Upstream // by upstream
+	checks  map[string]*certs.Upstream // by upstream; the same as servers where checks say nothing of their own
+	keyLog  *os.File                   // nil = off
+}
+
+// protocols are what is offered by ALPN, by the listener's protocol. A tcp listener knows nothing of what it carries.
+var protocols = map[string][]string{"http": {"http/1.1"}}
+
+// openVault reads what the listeners and the upstreams of cfg show and believe. The vault is to be closed, also with issues.
+func (e *Engine) openVault(cfg *configs.Config) (*vault, configs.Issues) {
+	v := &vault{tickets: certs.NewTickets(), stores: make(map[string]*certs.Store)}
+	var issues configs.Issues
+	if path := cfg.Runtime.KeyLog; path != "" {
+		var err error
+		if v.keyLog, err = certs.OpenKeyLog(path, e.certWatch("runtime.key_log", nil).Trouble); err != nil {
+			issues = append(issues, cfg.Issue(cfg.Runtime.At, "cannot open key_log: "+err.Error(), ""))
+		}
+	}
+	for i := range cfg.Listeners {
+		l := &cfg.Listeners[i]
+		if l.TLS == nil {
+			continue
+		}
+		store, err := certs.NewStore(certs.Options{
+			TLS: *l.TLS, NextProtos: protocols[l.Protocol], Tickets: v.tickets, Watch: e.certWatch("listener "+l.Name, v.keyLog),
+		})
+		if err != nil {
+			issues = append(issues, explainFiles(cfg, l.TLS.At, err)...)
+			continue
+		}
+		v.stores[l.Name] = store
+	}
+	return v, append(issues, v.openUpstreams(e, cfg)...)
+}
+
+// explainFiles makes an issue of each file that cannot be used.
+func explainFiles(cfg *configs.Config, at configs.Position, err error) (issues configs.Issues) {
+	all := []error{err}
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		all = several.Unwrap()
+	}
+	for _, one := range all {
+		issues = append(issues, cfg.Issue(at, one.Error(), ""))
+	}
+	return issues
+}
+
+// of is how a listener's connections are secured; nil for one without TLS.
+func (v *vault) of(listener string) *tls.Config {
+	if v == nil || v.stores[listener] == nil {
+		return nil
+	}
+	return v.stores[listener].Config()
+}
+
+// close ends following files. No loop may run any more.
+func (v *vault) close() {
+	if v == nil {
+		return
+	}
+	for _, s := range v.stores {
+		s.Close()
+	}
+	v.closeUpstreams()
+	if v.keyLog != nil {
+		_ = v.keyLog.Close()
+	}
+}
+
+// certWatch tells operators what happens to the files of owner.
+func (e *Engine) certWatch(owner string, keyLog *os.File) certs.Watch {
+	log := e.events.logger(e.log)
+	w := certs.Watch{
+		Trouble: func(err error) {
+			level := slog.LevelWarn
+			var file *certs.FileError
+			if errors.As(err, &file) && file.Refused {
+				level = slog.LevelError
+			}
+			log.Log(nil, level, "certificates: "+err.Error(), "owner", owner) //nolint:staticcheck // there is no context
+		},
+		Recovered: func(file string) { log.Info("certificates: nothing is wrong any more with "+file, "owner", owner) },
+	}
+	if keyLog != nil {
+		w.KeyLog = keyLog
+	}
+	return w
+}
