@@ -50,6 +50,7 @@ type Server struct {
 	streams  pool.FreeList[stream]
 	live     sock.Roster[*front]
 	draining bool
+	retired  bool // connections end with their next answer
 }
 
 // NewServer returns the server of a listener on net's loop; requests are the service's.
@@ -105,6 +106,13 @@ func (s *Server) Drain() {
 		}
 	})
 }
+
+// Retire has every connection end with its next answer, which says so, or when it has been idle for as long as it may:
+// other than by Drain, no client that is about to ask meets a connection that has just been closed.
+func (s *Server) Retire() { s.retired = true }
+
+// Use replaces the server's configuration by another one that treats connections alike: it may differ in the port.
+func (s *Server) Use(config *Config) { s.config = config }
 
 // StopAll ends every connection, for why.
 func (s *Server) StopAll(why record.Reason) {
