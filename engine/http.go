@@ -32,7 +32,8 @@ type httpRoute struct {
 	connect  time.Duration
 }
 
-func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams backings) (plan, configs.Issues) {
+func compileHTTP(cfg *configs.Config, st *station, upstreams backings) (plan, configs.Issues) {
+	l := st.config
 	p := &httpPlan{timeouts: exchangeTimeouts(l, nil)}
 	var rules []route.HTTPRule[int]
 	var sources []*configs.Route
@@ -54,10 +55,9 @@ func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams backings) (
 			conflictHint))
 	}
 	p.tree = tree
-	perIP, most := compilePerIP(l)
 	p.config = &h1.Config{
 		Names: &record.Names{Listener: l.Name}, Access: compileAccess(l.ClientIP), Proxy: compileProxyPolicy(l),
-		PerIP: perIP, MaxPerIP: most, Port: commonPort(l),
+		PerIP: st.perIP, MaxPerIP: st.most, Port: commonPort(l),
 		Timeouts: h1.Timeouts{Header: l.Timeouts.Header, Idle: l.Timeouts.Idle, ProxyHeader: l.Timeouts.ProxyHeader},
 		Limits:   wire.Limits{Head: int(l.Limits.HeaderBytes), Fields: l.Limits.HeaderCount, Target: int(l.Limits.URIBytes)},
 	}
@@ -103,13 +103,12 @@ func exchangeTimeouts(l *configs.Listener, r *configs.Route) exchange.Timeouts {
 }
 
 // on implements plan.
-func (p *httpPlan) on(c *core, gate *sock.Gate) service {
+func (p *httpPlan) on(c *core, gate *sock.Gate) kit {
 	routes := make([]*exchange.Route, len(p.routes))
 	for i := range p.routes {
 		from := &p.routes[i]
 		made := from.route
 		if from.upstream != nil {
-			from.retry.Budget.Begin(c.loop.Now())
 			made.Handler = &upstream.Proxy{
 				Origins: c.origins, Upstream: from.upstream.Upstream, Connect: from.connect, Retry: from.retry,
 				Sticky: from.upstream.sticky, Shortage: shortage{c, gate},
@@ -117,12 +116,43 @@ func (p *httpPlan) on(c *core, gate *sock.Gate) service {
 		}
 		routes[i] = &made
 	}
-	router := &router{
-		tree: p.tree, routes: routes, host: make([]byte, 0, hostRoom), path: make([]byte, 0, p.config.Limits.Target),
+	return &httpKit{p, c, routes}
+}
+
+// httpKit is an httpPlan on one loop.
+type httpKit struct {
+	*httpPlan
+	core   *core
+	routes []*exchange.Route
+}
+
+// httpService is the service of an HTTP listener. Requests find their routes by its router, which a reload gives others; those
+// that have found theirs keep it.
+type httpService struct {
+	*h1.Server
+	router *router
+}
+
+func (k *httpKit) serve() service {
+	r := &router{
+		tree: k.tree, routes: k.routes, host: make([]byte, 0, hostRoom), path: make([]byte, 0, k.config.Limits.Target),
 	}
-	return h1.NewServer(p.config, c.net, &exchange.Service{
-		Names: p.config.Names, Router: router, Recorder: c, Timeouts: p.timeouts,
-	})
+	return httpService{h1.NewServer(k.config, k.core.net, &exchange.Service{
+		Names: k.config.Names, Router: r, Recorder: k.core, Timeouts: k.timeouts,
+	}), r}
+}
+
+func (k *httpKit) reroute(s service) {
+	if s, ok := s.(httpService); ok {
+		s.router.tree, s.router.routes = k.tree, k.routes
+	}
+}
+
+func (k *httpKit) refit(s service) {
+	k.reroute(s)
+	if s, ok := s.(httpService); ok {
+		s.Use(k.config)
+	}
 }
 
 // shortage has a listener pause when a connection to a server found no descriptor.

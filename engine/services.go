@@ -4,13 +4,11 @@ package engine
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
 	"sluice/configs"
 	"sluice/engine/h1"
-	"sluice/engine/limit"
 	"sluice/engine/record"
 	"sluice/engine/relay"
 	"sluice/engine/route"
@@ -34,29 +32,61 @@ type drainer interface{ Drain() }
 
 var (
 	_ service = (*relay.Relay)(nil)
-	_ service = (*h1.Server)(nil)
+	_ service = httpService{}
 	_ drainer = (*h1.Server)(nil)
+	_ retirer = (*h1.Server)(nil)
 )
+
+// retirer is a service that can have its connections end by and by, because new ones are another one's.
+type retirer interface{ Retire() }
 
 // plan is what one listener does, for any loop.
 type plan interface {
-	// on makes the service of a loop; gate is the listener's.
-	on(c *core, gate *sock.Gate) service
+	// on makes what a loop needs of it; gate is the listener's. It touches nothing that belongs to the loop.
+	on(c *core, gate *sock.Gate) kit
+}
+
+// kit is a plan for one loop.
+type kit interface {
+	// serve makes a service.
+	serve() service
+	// reroute has a service that was made by another plan of the same protocol go by the routes of this one. It runs on
+	// the loop.
+	reroute(service)
+	// refit is reroute for a service of a listener that is alike.
+	refit(service)
 }
 
 // tcpPlan is a listener that passes connections through.
 type tcpPlan struct{ service *relay.Service }
 
-func (p tcpPlan) on(c *core, _ *sock.Gate) service { return relay.New(p.service, c.net, c.dialer, c) }
+func (p tcpPlan) on(c *core, _ *sock.Gate) kit { return tcpKit{p.service, c} }
 
-func compilePlan(cfg *configs.Config, l *configs.Listener, upstreams backings) (plan, configs.Issues) {
-	if l.Protocol == "http" {
-		return compileHTTP(cfg, l, upstreams)
-	}
-	return compileTCP(cfg, l, upstreams)
+// tcpKit is a tcpPlan on one loop.
+type tcpKit struct {
+	service *relay.Service
+	core    *core
 }
 
-func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams backings) (plan, configs.Issues) {
+func (k tcpKit) serve() service { return relay.New(k.service, k.core.net, k.core.dialer, k.core) }
+
+func (k tcpKit) reroute(s service) {
+	if r, ok := s.(*relay.Relay); ok {
+		r.Reroute(k.service.Routes)
+	}
+}
+
+func (k tcpKit) refit(s service) { k.reroute(s) }
+
+func compilePlan(cfg *configs.Config, st *station, upstreams backings) (plan, configs.Issues) {
+	if st.config.Protocol == "http" {
+		return compileHTTP(cfg, st, upstreams)
+	}
+	return compileTCP(cfg, st, upstreams)
+}
+
+func compileTCP(cfg *configs.Config, st *station, upstreams backings) (plan, configs.Issues) {
+	l := st.config
 	var rules []route.Rule[*relay.Route]
 	for r := range routesOf(cfg, l) {
 		rules = append(rules, route.Rule[*relay.Route]{
@@ -68,7 +98,6 @@ func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams backings) (p
 	for _, c := range conflicts {
 		issues = append(issues, cfg.Issue(l.At, fmt.Sprintf("listener %s: %s", l.Name, c), conflictHint))
 	}
-	perIP, most := compilePerIP(l)
 	return tcpPlan{&relay.Service{
 		Names:  &record.Names{Listener: l.Name},
 		Routes: table,
@@ -77,7 +106,7 @@ func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams backings) (p
 		Timeouts: relay.Timeouts{
 			Hello: l.Timeouts.Hello, ProxyHeader: l.Timeouts.ProxyHeader, Tunnel: l.Timeouts.Tunnel, HalfClosed: l.Timeouts.HalfClosed,
 		},
-		PerIP: perIP, MaxPerIP: most,
+		PerIP: st.perIP, MaxPerIP: st.most,
 	}}, issues
 }
 
@@ -124,13 +153,4 @@ func compileProxyPolicy(l *configs.Listener) sock.ProxyPolicy {
 		Required: l.ProxyProtocol.Mode == configs.ProxyRequired,
 		From:     route.CompilePrefixes(l.ProxyProtocol.From),
 	}
-}
-
-// compilePerIP returns nil without a limit. A key lives as long as one of its connections, so max_connections bounds
-// their number.
-func compilePerIP(l *configs.Listener) (counts *limit.PerKey[netip.Addr], most int64) {
-	if l.MaxConnectionsPerIP == 0 {
-		return nil, 0
-	}
-	return limit.NewPerKey[netip.Addr](0), int64(l.MaxConnectionsPerIP)
 }

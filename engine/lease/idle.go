@@ -65,7 +65,7 @@ func (d *Dialer) lotFor(b *Backend) *lot {
 	}
 	if b.lots[d.net.Loop.Index()].moved {
 		now := b.state().present.Load()
-		if now == nil || !now.takes(b) {
+		if now == nil || now.lots[d.net.Loop.Index()].moved || !now.takes(b) {
 			return nil
 		}
 		b = now
