@@ -81,6 +81,10 @@ func printStatus(w io.Writer, s *observe.Status) {
 // printConfig says which configuration runs, and whether it is that of the file.
 func printConfig(w io.Writer, s *observe.Status) {
 	c := &s.Config
+	if c.Generation == 0 { // it is not told
+		fmt.Fprintln(w)
+		return
+	}
 	fmt.Fprintf(w, "configuration %d   for %s   %s", c.Generation, age(s.Time.Sub(c.Since)), count(int(c.Reloads), "reload"))
 	if c.Refused > 0 {
 		fmt.Fprintf(w, "   %d refused", c.Refused)
