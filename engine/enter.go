@@ -117,6 +117,9 @@ func (c *core) bury(r *retiree) {
 		if one == r {
 			c.retired = append(c.retired[:i:i], c.retired[i+1:]...)
 			c.past = stat.SumVectors(c.past, r.Reasons())
+			if s, ok := r.service.(shedder); ok {
+				s.Shed()
+			}
 			return
 		}
 	}

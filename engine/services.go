@@ -35,10 +35,14 @@ var (
 	_ service = httpService{}
 	_ drainer = (*h1.Server)(nil)
 	_ retirer = (*h1.Server)(nil)
+	_ shedder = (*h1.Server)(nil)
 )
 
 // retirer is a service that can have its connections end by and by, because new ones are another one's.
 type retirer interface{ Retire() }
+
+// shedder is a service that keeps something beyond its last connection.
+type shedder interface{ Shed() }
 
 // plan is what one listener does, for any loop.
 type plan interface {

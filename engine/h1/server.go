@@ -123,6 +123,14 @@ func (s *Server) StopAll(why record.Reason) {
 // WhenEmpty has fn called, on the loop, once no connection is left: at once when there is none.
 func (s *Server) WhenEmpty(fn func()) { s.live.WhenEmpty(fn) }
 
+// Shed gives back what the server keeps for its next requests, of which there are none any more: the timers of streams
+// run on between requests, and would keep all of it for as long.
+func (s *Server) Shed() {
+	for range s.streams.Idle() {
+		s.streams.Get().Rest()
+	}
+}
+
 // stream leases what one request needs.
 func (s *Server) stream(f *front) *stream {
 	m := s.streams.Get()
