@@ -16,7 +16,7 @@ import (
 const discoverTimeout = 5 * time.Second
 
 // hireStewards makes the stewards of upstreams that have none; they do nothing yet.
-func (e *Engine) hireStewards(_ context.Context, g *generation) (issues configs.Issues) {
+func (e *Engine) hireStewards(g *generation) (issues configs.Issues) {
 	for _, b := range g.upstreams {
 		if b.steward != nil {
 			continue

@@ -53,7 +53,7 @@ func (e *Engine) prepare(ctx context.Context, cfg *configs.Config, before *gener
 	}
 	g.addresses, more = openSockets(cfg, e.loopsMax, open)
 	if issues = append(issues, more...); len(issues) == 0 {
-		issues = append(e.hireStewards(ctx, g), g.openAdmin(e)...)
+		issues = append(e.hireStewards(g), g.openAdmin(e)...)
 	}
 	if len(issues) > 0 {
 		g.discard()

@@ -123,6 +123,11 @@ func (e *Engine) commit(next *generation) error {
 	if e.Level != nil {
 		e.Level.Set(LevelOf(next.config))
 	}
+	if next.access == next.before.access { // other proxies open their files again at this moment, and rotations rely on it
+		if err := next.access.Reopen(); err != nil {
+			e.log.Error("cannot reopen the access log; the old file stays in use", "error", err)
+		}
+	}
 	next.before.addresses.unlink(next.addresses)
 	next.before, next.since = nil, time.Now()
 	e.now.Store(next)

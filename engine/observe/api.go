@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // api answers for one proxy.
@@ -115,6 +116,7 @@ func (a *api) upstreams(w http.ResponseWriter, _ *http.Request) {
 
 // reload answers when the configuration that was read is in force, or refused.
 func (a *api) reload(w http.ResponseWriter, _ *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(reloadTimeout)) // silent name servers take their time
 	done, err := a.proxy.Reload()
 	if err != nil {
 		fail(w, http.StatusConflict, err.Error())

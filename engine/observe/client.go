@@ -25,7 +25,7 @@ const (
 	// clientTimeout bounds one question. A proxy that takes longer hangs.
 	clientTimeout = 5 * time.Second
 	// reloadTimeout bounds a reload, which looks up names, and may have to wait for one before it.
-	reloadTimeout = writeTimeout
+	reloadTimeout = time.Minute
 	reloadPath    = "/api/reload"
 	// answerMax bounds an answer: thousands of servers fit.
 	answerMax = 64 << 20
