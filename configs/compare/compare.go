@@ -1,25 +1,20 @@
-// Package compare tells whether two pieces of a configuration say the same. It looks at values only: where in a file they
-// were written makes no difference, nor whether an empty list was written or left out.
+// Package compare tells whether two values say the same. An empty list is as good as none, patterns go by their text,
+// and one type, of which it does not matter what it says, is left out:
+//
+//	compare.Same(reflect.ValueOf(a), reflect.ValueOf(b), reflect.TypeFor[Position]())
 package compare
 
 import (
 	"reflect"
 	"regexp"
-
-	"sluice/configs/tree"
 )
+
+var patternType = reflect.TypeFor[*regexp.Regexp]()
 
 // Same compares two values of one type, which may hold structs, slices, pointers, patterns and addresses.
-func Same[T any](a, b T) bool { return same(reflect.ValueOf(&a).Elem(), reflect.ValueOf(&b).Elem()) }
-
-var (
-	positionType = reflect.TypeFor[tree.Position]()
-	patternType  = reflect.TypeFor[*regexp.Regexp]()
-)
-
-func same(a, b reflect.Value) bool {
+func Same(a, b reflect.Value, except reflect.Type) bool {
 	switch {
-	case a.Type() == positionType:
+	case a.Type() == except:
 		return true
 	case a.Type() == patternType:
 		return samePattern(a.Interface().(*regexp.Regexp), b.Interface().(*regexp.Regexp))
@@ -29,14 +24,14 @@ func same(a, b reflect.Value) bool {
 	switch a.Kind() {
 	case reflect.Struct:
 		for i := range a.NumField() {
-			if !same(a.Field(i), b.Field(i)) {
+			if !Same(a.Field(i), b.Field(i), except) {
 				return false
 			}
 		}
 		return true
-	case reflect.Slice: // an empty one is as good as none
+	case reflect.Slice:
 		for i := range min(a.Len(), b.Len()) {
-			if !same(a.Index(i), b.Index(i)) {
+			if !Same(a.Index(i), b.Index(i), except) {
 				return false
 			}
 		}
@@ -45,7 +40,7 @@ func same(a, b reflect.Value) bool {
 		if a.IsNil() || b.IsNil() {
 			return a.IsNil() == b.IsNil()
 		}
-		return same(a.Elem(), b.Elem())
+		return Same(a.Elem(), b.Elem(), except)
 	}
 	return a.Equal(b)
 }

@@ -121,4 +121,3 @@ func TestMoveToNobody(t *testing.T) {
 	b.park(busy)
 	assert.Equal(t, b.idle(), 0)
 }
-
