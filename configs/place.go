@@ -39,8 +39,10 @@ type row[S any] struct {
 type change string
 
 const (
+	atOnce         change = "at once"         // from the moment of the reload
+	newRequests    change = "new requests"    // on whatever connection they come; of tcp listeners, new connections
 	newConnections change = "new connections" // connections that exist keep what they were accepted with
-	newSocket      change = "new socket"      // the listening sockets are opened anew
+	newSocket      change = "new socket"      // addresses that are new are opened, those that are gone are closed
 	restart        change = "restart"         // fixed for the life of the process
 )
 

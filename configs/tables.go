@@ -29,15 +29,15 @@ const (
 func Reference() string { return reference.Page(file.info()) }
 
 var file = &table[Config]{rows: []row[Config]{
-	{key: "listeners", to: named(listeners, func(c *Config) *[]Listener { return &c.Listeners }), need: true, some: true, most: listenersMax, apply: newSocket,
+	{key: "listeners", to: named(listeners, func(c *Config) *[]Listener { return &c.Listeners }), need: true, some: true, most: listenersMax, apply: newConnections,
 		doc: "Where connections come in."},
-	{key: "routes", to: items(routes, func(c *Config) *[]Route { return &c.Routes }), none: "none", apply: newConnections,
+	{key: "routes", to: items(routes, func(c *Config) *[]Route { return &c.Routes }), none: "none", apply: newRequests,
 		doc: "What happens to which connections or requests. The order does not matter. On `tcp` listeners the most specific `sni` wins, then the route with `alpn`; on `http` listeners the most specific host, then path, then the route with `methods`. Two routes that match the same on one listener are an error."},
-	{key: "upstreams", to: named(upstreams, func(c *Config) *[]Upstream { return &c.Upstreams }), none: "none", apply: newConnections,
+	{key: "upstreams", to: named(upstreams, func(c *Config) *[]Upstream { return &c.Upstreams }), none: "none", apply: newRequests,
 		doc: "Sets of servers."},
-	{key: "admin", to: group(admin, func(c *Config) *Admin { return &c.Admin }), none: "off", apply: restart,
+	{key: "admin", to: group(admin, func(c *Config) *Admin { return &c.Admin }), none: "off", apply: atOnce,
 		doc: "Where the proxy tells how it is: metrics, and the state of listeners and servers. The short form is just the address. Without it nothing listens."},
-	{key: "log", to: group(logs, func(c *Config) *Log { return &c.Log }), apply: restart,
+	{key: "log", to: group(logs, func(c *Config) *Log { return &c.Log }), apply: atOnce,
 		doc: "What is written about the proxy and its connections."},
 	{key: "runtime", to: group(runtimes, func(c *Config) *Runtime { return &c.Runtime }), apply: restart,
 		doc: "What the process takes from the machine."},
@@ -50,7 +50,7 @@ var listeners = &table[Listener]{
 	rows: []row[Listener]{
 		{key: "bind", to: list(placed(bindAddress), func(l *Listener) *[]Value[Address] { return &l.Bind }), need: true, some: true, most: bindMax, apply: newSocket,
 			doc: "Addresses to listen on. `:8080` is every IPv4 and IPv6 address of the machine, `0.0.0.0:8080` every IPv4 address, `[::]:8080` every IPv6 address and no IPv4 one. Addresses must not overlap, within a listener or between two. A relative path of a unix socket starts at the folder of this file."},
-		{key: "protocol", to: one(protocol, func(l *Listener) *string { return &l.Protocol }), def: "http", apply: newSocket,
+		{key: "protocol", to: one(protocol, func(l *Listener) *string { return &l.Protocol }), def: "http", apply: newConnections,
 			doc: "What is spoken here. `http` is HTTP/1.1 and 1.0; `tcp` passes bytes through untouched, TLS included, unless `tls` is written."},
 		{key: "tls", to: optional(listenerTLS, func(l *Listener) **TLS { return &l.TLS }), none: "none", apply: newConnections,
 			doc: "Terminate TLS here: TLS 1.2 and 1.3, and clients are told of `http/1.1` (ALPN) if the protocol is `http`. Without it, what comes is plain. It goes with `http` and with `tcp`. Routes with `passthrough` take their connections before. nginx calls it `listen ... ssl`, HAProxy `bind ... ssl`."},
@@ -99,7 +99,7 @@ var clientIP = &table[ClientIP]{
 var routeClientIP = &table[ClientIP]{
 	at: func(c *ClientIP) *Position { return &c.At },
 	rows: append(clientIPRows[:len(clientIPRows):len(clientIPRows)],
-		row[ClientIP]{key: "deny_file", to: prefixFile(func(c *ClientIP) *[]netip.Prefix { return &c.Deny }), none: "none", apply: newConnections,
+		row[ClientIP]{key: "deny_file", to: prefixFile(func(c *ClientIP) *[]netip.Prefix { return &c.Deny }), none: "none", apply: newRequests,
 			doc: "A file with more of `deny`: one CIDR or address a line, `#` begins a comment."}),
 }
 
@@ -131,33 +131,33 @@ var routes = &table[Route]{
 	oneOf:   []string{"upstream", "respond", "redirect"},
 	foreign: foreign.Route,
 	rows: slices.Concat([]row[Route]{
-		{key: "name", to: one(name, func(r *Route) *string { return &r.Name }), none: "`route-N`", apply: newConnections,
+		{key: "name", to: one(name, func(r *Route) *string { return &r.Name }), none: "`route-N`", apply: newRequests,
 			doc: "Shown in logs and metrics. Without it, the route is called `route-N` by its place in the list, from 1, or `route-N-2` if another route is named so."},
-		{key: "listeners", to: list(name, func(r *Route) *[]string { return &r.Listeners }), some: true, none: "all that fit", apply: newConnections,
+		{key: "listeners", to: list(name, func(r *Route) *[]string { return &r.Listeners }), some: true, none: "all that fit", apply: newRequests,
 			doc: "Names of the listeners whose connections or requests are matched. By default, a route with `sni` or `alpn` is for every `tcp` listener, one with `passthrough` also for every listener with `tls`, and any other one for every `http` listener, or for every `tcp` listener in a file without an `http` one."},
 	}, httpMatches, []row[Route]{
-		{key: "sni", to: list(sniName, func(r *Route) *[]string { return &r.SNI }), some: true, none: "everything", apply: newConnections, only: "tcp",
+		{key: "sni", to: list(sniName, func(r *Route) *[]string { return &r.SNI }), some: true, none: "everything", apply: newRequests, only: "tcp",
 			doc: "Server names of the TLS ClientHello, which is read but not changed. On `http` listeners with `tls`, only a route with `passthrough` can have it. `*` is any TLS hello, the empty string a hello without a name. A route with neither `sni` nor `alpn` takes everything else, also protocols in which the server speaks first."},
-		{key: "alpn", to: list(alpn, func(r *Route) *[]string { return &r.ALPN }), some: true, most: alpnMax, none: "any", apply: newConnections, only: "tcp",
+		{key: "alpn", to: list(alpn, func(r *Route) *[]string { return &r.ALPN }), some: true, most: alpnMax, none: "any", apply: newRequests, only: "tcp",
 			doc: "Protocols offered in the ClientHello; one of them must match."},
-		{key: "passthrough", to: one(boolean, func(r *Route) *bool { return &r.Passthrough }), def: "false", apply: newConnections, only: "tcp",
+		{key: "passthrough", to: one(boolean, func(r *Route) *bool { return &r.Passthrough }), def: "false", apply: newRequests, only: "tcp",
 			doc: "Pass TLS on without terminating it. Without `tls` at a `tcp` listener this is always so. On listeners with `tls`, also `http` ones, such a route needs `sni` or `alpn`: it takes its connections untouched, and the others are terminated."},
-		{key: "upstream", to: one(placed(name), func(r *Route) *Value[string] { return &r.Upstream }), none: "one of the three", apply: newConnections,
+		{key: "upstream", to: one(placed(name), func(r *Route) *Value[string] { return &r.Upstream }), none: "one of the three", apply: newRequests,
 			doc: "The name of an upstream. A route has exactly one of `upstream`, `respond` and `redirect`."},
 	}, httpAnswers, []row[Route]{
-		{key: "client_ip", to: group(routeClientIP, func(r *Route) *ClientIP { return &r.ClientIP }), apply: newConnections,
+		{key: "client_ip", to: group(routeClientIP, func(r *Route) *ClientIP { return &r.ClientIP }), apply: newRequests,
 			doc: "Who may use this route, judged by the client's address: of the socket, or from the PROXY header, or from `trusted_proxies`. A request that may not is answered 403, a connection is closed."},
-		{key: "timeouts", to: group(routeTimeouts, func(r *Route) *RouteTimeouts { return &r.Timeouts }), apply: newConnections,
+		{key: "timeouts", to: group(routeTimeouts, func(r *Route) *RouteTimeouts { return &r.Timeouts }), apply: newRequests,
 			doc: "How long reaching a server, and waiting for it, may take."},
 	}, httpTreatments),
 }
 
 var routeTimeouts = &table[RouteTimeouts]{rows: []row[RouteTimeouts]{
-	{key: "connect", to: one(duration.Between("10ms", "1h"), func(t *RouteTimeouts) *time.Duration { return &t.Connect }), none: "the upstream's", apply: newConnections,
+	{key: "connect", to: one(duration.Between("10ms", "1h"), func(t *RouteTimeouts) *time.Duration { return &t.Connect }), none: "the upstream's", apply: newRequests,
 		doc: "For one attempt to connect to one server."},
-	{key: "first_byte", to: one(duration.Between("10ms", "24h"), func(t *RouteTimeouts) *time.Duration { return &t.FirstByte }), def: "60s", apply: newConnections, only: "http",
+	{key: "first_byte", to: one(duration.Between("10ms", "24h"), func(t *RouteTimeouts) *time.Duration { return &t.FirstByte }), def: "60s", apply: newRequests, only: "http",
 		doc: "From the end of the request to the first byte of the answer; then 504."},
-	{key: "idle", to: one(duration.Between("10ms", "24h"), func(t *RouteTimeouts) *time.Duration { return &t.Idle }), def: "60s", apply: newConnections, only: "http",
+	{key: "idle", to: one(duration.Between("10ms", "24h"), func(t *RouteTimeouts) *time.Duration { return &t.Idle }), def: "60s", apply: newRequests, only: "http",
 		doc: "Without a byte of the answer, once it has begun; then the answer is cut."},
 }}
 
@@ -165,24 +165,24 @@ var admin = &table[Admin]{
 	at:    func(a *Admin) *Position { return &a.At },
 	short: "bind",
 	rows: []row[Admin]{
-		{key: "bind", to: maybe(placed(bindAddress), func(a *Admin) **Value[Address] { return &a.Bind }), need: true, apply: restart,
+		{key: "bind", to: maybe(placed(bindAddress), func(a *Admin) **Value[Address] { return &a.Bind }), need: true, apply: atOnce,
 			doc: "The address to listen on, which no listener may have."},
-		{key: "token", to: one(bearerToken, func(a *Admin) *string { return &a.Token }), none: "none", apply: restart,
+		{key: "token", to: one(bearerToken, func(a *Admin) *string { return &a.Token }), none: "none", apply: atOnce,
 			doc: "A secret that every request must bring, as `Authorization: Bearer TOKEN`. It is required unless `bind` is a loopback address or a unix socket. Write it as a variable: `\"${ADMIN_TOKEN}\"`. Messages never show it."},
 	},
 }
 
 var logs = &table[Log]{rows: []row[Log]{
-	{key: "level", to: one(literal.Choice("debug", "info", "warn", "error"), func(l *Log) *string { return &l.Level }), def: "info", apply: restart,
+	{key: "level", to: one(literal.Choice("debug", "info", "warn", "error"), func(l *Log) *string { return &l.Level }), def: "info", apply: atOnce,
 		doc: "The least important event that is written to stderr."},
-	{key: "access", to: group(access, func(l *Log) *Access { return &l.Access }), apply: restart,
+	{key: "access", to: group(access, func(l *Log) *Access { return &l.Access }), apply: atOnce,
 		doc: "The access log: one record for each connection of a `tcp` listener, and for each request of an `http` one."},
 }}
 
 var access = &table[Access]{at: func(a *Access) *Position { return &a.At }, rows: []row[Access]{
-	{key: "to", to: one(logPath, func(a *Access) *string { return &a.To }), def: "stdout", apply: restart,
+	{key: "to", to: one(logPath, func(a *Access) *string { return &a.To }), def: "stdout", apply: atOnce,
 		doc: "Where records go. A relative path starts at the folder of this file."},
-	{key: "format", to: one(logFormat, func(a *Access) *string { return &a.Format }), def: "json", apply: restart,
+	{key: "format", to: one(logFormat, func(a *Access) *string { return &a.Format }), def: "json", apply: atOnce,
 		doc: "One JSON object a line; this version writes no other format."},
 }}
 
@@ -193,10 +193,10 @@ var runtimes = &table[Runtime]{at: func(r *Runtime) *Position { return &r.At }, 
 		doc: "Threads for TLS handshakes, beside the loops. `auto` is as many as there are loops; without TLS there are none."},
 	{key: "memory", to: one(literal.Auto(size.Between("16MiB", "64TiB")), func(r *Runtime) *Size { return &r.Memory }), def: "auto", apply: restart,
 		doc: "The memory budget. `auto` takes it from the control group, or else from the machine."},
-	{key: "drain", to: one(duration.Between("0s", "24h"), func(r *Runtime) *time.Duration { return &r.Drain }), def: "30s", apply: restart,
+	{key: "drain", to: one(duration.Between("0s", "24h"), func(r *Runtime) *time.Duration { return &r.Drain }), def: "30s", apply: atOnce,
 		doc: "How long a graceful stop (SIGTERM) waits for connections to finish."},
 	{key: "key_log", to: one(keyLog, func(r *Runtime) *string { return &r.KeyLog }), none: "off", apply: restart,
 		doc: "A file to which the secrets of every TLS connection are added, on both sides, in the format of `SSLKEYLOGFILE`: Wireshark reads with it what was encrypted, and so can anybody else. For finding mistakes, never for good; a warning says so at every start."},
-	{key: "resolvers", to: list(resolver, func(r *Runtime) *[]netip.AddrPort { return &r.Resolvers }), some: true, most: resolversMax, none: "those of `/etc/resolv.conf`", apply: restart,
+	{key: "resolvers", to: list(resolver, func(r *Runtime) *[]netip.AddrPort { return &r.Resolvers }), some: true, most: resolversMax, none: "those of `/etc/resolv.conf`", apply: atOnce,
 		doc: "DNS servers that are asked for `dns://` and `srv://` names, one after the other until one answers. The port is 53 if none is written."},
 }}

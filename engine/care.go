@@ -7,38 +7,61 @@ import (
 	"sync"
 	"time"
 
-	"sluice/configs"
 	"sluice/engine/lease"
 	"sluice/engine/steward"
 )
 
-// discoverTimeout is how long the start waits for servers that have to be discovered.
+// discoverTimeout is how long a configuration waits for servers that have to be discovered.
 const discoverTimeout = 5 * time.Second
 
-// hireStewards makes the stewards of the snapshot's upstreams; nothing runs yet.
-func (e *Engine) hireStewards(cfg *configs.Config) {
-	for _, b := range e.snapshot.upstreams {
-		e.stewards = append(e.stewards, steward.New(b.config, b.Upstream, b.known, steward.Options{
-			Hooks: e, Log: e.events.logger(e.log), Resolvers: cfg.Runtime.Resolvers, Secure: e.vault.checksOf(b.Name),
-		}))
+// hireStewards makes the stewards of upstreams that have none; they do nothing yet.
+func (e *Engine) hireStewards(g *generation) {
+	for _, b := range g.upstreams {
+		if b.steward != nil {
+			continue
+		}
+		options := steward.Options{
+			Hooks: e, Log: e.events.logger(e.log), Resolvers: b.resolvers, Secure: g.vault.checksOf(b.config.Name),
+		}
+		if g.before != nil {
+			if old := g.before.upstream(b.config.Name); old != nil {
+				options.Before = old.steward
+			}
+		}
+		b.steward = steward.New(b.config, b.Upstream, b.known, options)
 	}
 }
 
-// startStewards waits until all of them know their servers, or have waited long enough.
-func (e *Engine) startStewards() {
-	ctx, cancel := context.WithTimeout(context.Background(), discoverTimeout)
+// discoverServers has new stewards find their servers, and waits until all have, or have waited long enough.
+func (g *generation) discoverServers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, discoverTimeout)
 	defer cancel()
 	var all sync.WaitGroup
-	for _, s := range e.stewards {
-		all.Go(func() { s.Start(ctx) })
+	for _, s := range g.newStewards() {
+		all.Go(func() { s.Discover(ctx) })
 	}
 	all.Wait()
 }
 
-// closeStewards ends them.
-func (e *Engine) closeStewards() {
-	for _, s := range e.stewards {
-		s.Close()
+// handStewards ends the stewards that are not needed any more, and has the new ones begin where they stood.
+func (g *generation) handStewards() {
+	for _, s := range g.newStewards() {
+		s.Start(context.Background()) // nothing is left to be waited for
+	}
+	if g.before == nil {
+		return
+	}
+	for _, b := range g.before.upstreams {
+		if g.upstream(b.config.Name) == nil {
+			b.steward.Close()
+		}
+	}
+}
+
+// closeStewards ends all of them.
+func (g *generation) closeStewards() {
+	for _, b := range g.upstreams {
+		b.steward.Close()
 	}
 }
 

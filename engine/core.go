@@ -36,10 +36,14 @@ type core struct {
 	dialer    *lease.Dialer
 	lines     *observe.Lines
 	origins   *upstream.Origins
-	services  []service // by listener
-	listeners []*sock.Listener
+	now       *generation // that the loop goes by; nil before the first
+	retired   []*retiree
+	listeners map[sock.ListenAddr]*sock.Listener
 	reasons   stat.Vector // exchanges that are over, by the reason of their end
+	past      stat.Vector // connections of services that are gone, likewise
+	lost      uint64      // lines that access logs of earlier generations have dropped
 	stats     stat.Block
+	gone      chan struct{} // closed when the loop has ended
 
 	flush  loop.Timer // of the access log
 	tidy   loop.Timer // of idle memory
@@ -48,27 +52,26 @@ type core struct {
 	until  int64      // when the loop ends in any case
 }
 
-// newCore builds a loop and what belongs to it; nothing runs yet.
-func newCore(index int, e *Engine) (*core, error) {
+// newCore builds a loop and what belongs to it, whatever the configuration; nothing runs yet.
+func newCore(index int, e *Engine, ample int) (*core, error) {
 	poller, err := loop.OpenEpoll()
 	if err != nil {
 		return nil, err
 	}
-	c := &core{lines: e.access.Lines()}
+	c := &core{
+		listeners: make(map[sock.ListenAddr]*sock.Listener), gone: make(chan struct{}),
+		reasons: stat.NewVector(record.ReasonCount), past: stat.NewVector(record.ReasonCount),
+	}
 	c.loop = loop.New(loop.Config{Index: index, Poller: poller, Stats: &c.stats, Report: e.reportPanic})
 	pipes := pool.NewPipes(pool.OSPipes{}, e.pipes, e.pipeSize, 0)
 	buffers := pool.NewArena(0)
-	buffers.Ample = ampleBuffers(e.snapshot.config)
+	buffers.Ample = ample
 	c.net = sock.NewNet(c.loop, sock.Kernel{}, buffers, pipes)
 	c.net.Ephemeral = ephemeralPort()
 	e.shakes.serve(c.net)
 	c.dialer = lease.NewDialer(c.net)
 	backs := h1.NewBacks()
 	c.origins = upstream.NewOrigins(c.net, c.dialer, backs.New)
-	c.reasons = stat.NewVector(record.ReasonCount)
-	for i, p := range e.snapshot.plans {
-		c.services = append(c.services, p.on(c, e.gates[i]))
-	}
 	c.flush.Bind(flusher{c})
 	c.tidy.Bind(tidier{c})
 	c.depart.Bind(departer{c})
@@ -139,16 +142,25 @@ func (c *core) closeListeners() {
 	for _, l := range c.listeners {
 		l.Close()
 	}
-	c.listeners = nil
+	clear(c.listeners)
 }
 
-// drain lets connections that do nothing go, and calls done for each service that has none left. It runs on the loop.
+// drain lets connections that do nothing go, and calls done when none is left. It runs on the loop.
 func (c *core) drain(done func()) {
-	for _, s := range c.services {
+	all := c.all()
+	left := len(all)
+	for _, s := range all {
 		if d, ok := s.(drainer); ok {
 			d.Drain()
 		}
-		s.WhenEmpty(done)
+		s.WhenEmpty(func() { // those that have retired are buried no more, which the end does not need
+			if left--; left == 0 {
+				done()
+			}
+		})
+	}
+	if len(all) == 0 {
+		done()
 	}
 }
 
@@ -156,7 +168,7 @@ func (c *core) drain(done func()) {
 // arrived or patience is over. It runs on the loop.
 func (c *core) leave(why record.Reason, patience time.Duration) {
 	c.closeListeners()
-	for _, s := range c.services {
+	for _, s := range c.all() {
 		s.StopAll(why)
 	}
 	c.dialer.CloseIdle()
@@ -200,8 +212,9 @@ func (e *Engine) shortage(listener string) func(syscall.Errno) {
 const fullEvery = time.Minute
 
 // full makes the report of a listener that accepts no more on loop c because it has reached max_connections.
-func (e *Engine) full(c *core, listener int) func() {
+func (e *Engine) full(c *core, st *station) func() {
 	var said int64
+	name, gate := st.config.Name, st.gate
 	return func() {
 		now := c.loop.Now()
 		if said != 0 && now-said < int64(fullEvery) {
@@ -209,8 +222,8 @@ func (e *Engine) full(c *core, listener int) func() {
 		}
 		said = now
 		e.events.say(func(log *slog.Logger) {
-			log.Warn("max_connections is reached: new connections wait in the backlog", "listener", e.snapshot.config.Listeners[listener].Name,
-				"max_connections", e.gates[listener].Max(), "hint", "raise max_connections, or the limit of open files (ulimit -n, LimitNOFILE=)")
+			log.Warn("max_connections is reached: new connections wait in the backlog", "listener", name,
+				"max_connections", gate.Max(), "hint", "raise max_connections, or the limit of open files (ulimit -n, LimitNOFILE=)")
 		})
 	}
 }

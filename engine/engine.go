@@ -22,86 +22,72 @@ import (
 	"sluice/engine/record"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
-	"sluice/engine/steward"
 	"sluice/pool"
 )
 
 // Engine is a proxy: made by New, running from Start to Drain or Stop. Its methods may be called from any goroutine.
 type Engine struct {
-	// Version is the program's, for those who look; to be set before Start.
+	// Version is the program's, for those who look; to be set before Start, as the next two.
 	Version string
+	// Load reads the configuration again, for a reload; nil if there is nothing that could be read.
+	Load func(context.Context) (*configs.Config, error)
+	// Level is that of the log, which log.level of a new configuration sets; nil if nobody minds.
+	Level *slog.LevelVar
 
 	log      *slog.Logger
 	events   *events
-	access   *observe.AccessLog
 	pipes    *pool.PipeBudget
-	pipeSize int // bytes
-	snapshot *snapshot
-	sockets  *sockets
-	vault    *vault
-	shakes   *handshakes
-	gates    []*sock.Gate // by listener; those with max_connections: auto share one
+	pipeSize int         // bytes
+	shakes   *handshakes // nil until something speaks TLS; changed by whoever holds turn, before the loops hear of it
+	loopsMax int         // for the life of the process
 	cores    []*core
-	stewards []*steward.Steward // by upstream
-	admins   []*observe.Admin
+	auto     *sock.Gate     // of all listeners with max_connections: auto
+	control  *observe.Admin // nil unless Attend was called
 	started  time.Time
 	stage    atomic.Value // a string, as observe.View names it
+
+	now     atomic.Pointer[generation] // at work
+	turn    sync.RWMutex               // held by whoever changes now or the stage, or looks at what changes with it
+	reloads reloads
+	parting sync.WaitGroup  // what a reload has replaced, and closes by the way
+	life    context.Context // ends when no reload makes sense any more
+	endLife context.CancelFunc
 
 	loops  sync.WaitGroup
 	ending sync.Once
 	begun  atomic.Bool // Start was called
-	failed error       // of a loop; read after loops is done
-	mu     sync.Mutex
+	failed error       // of a loop
+	mu     sync.Mutex  // guards failed
 	over   chan struct{}
 }
 
 // New compiles cfg, opens its listening sockets and the access log, and builds the loops. Nothing is accepted before
 // Start. An error in the configuration or the machine's answer to it is configs.Issues.
 func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
-	e := &Engine{log: log, over: make(chan struct{}), started: time.Now()}
+	e := &Engine{log: log, over: make(chan struct{}), started: time.Now(), loopsMax: loopCount(cfg), auto: sock.NewGate(0)}
+	e.life, e.endLife = context.WithCancel(context.Background())
 	e.stage.Store(observe.ProxyStarting)
 	e.events = newEvents(log)
-	if issues := e.open(cfg); len(issues) > 0 {
-		if e.access != nil {
-			e.access.Close()
-		}
-		e.sockets.close()
-		e.vault.close()
+	g, issues := e.prepare(e.life, cfg, nil)
+	if len(issues) > 0 {
 		e.events.close()
 		return nil, issues
 	}
-	e.hireStewards(cfg)
-	if issues := e.openAdmin(cfg); len(issues) > 0 {
-		e.discard()
-		return nil, issues
-	}
+	g.since = e.started
+	e.now.Store(g)
 	e.pipeSize, e.pipes = pipePlan(cfg)
-	e.makeGates(cfg)
-	e.shakes = startHandshakes(cfg)
-	for i := range loopCount(cfg) {
-		c, err := newCore(i, e)
+	e.employ(cfg)
+	for i := range e.loopsMax {
+		c, err := newCore(i, e, ampleBuffers(cfg))
 		if err != nil {
 			e.discard()
 			return nil, fmt.Errorf("cannot make an event loop: %w; %s", err, descriptorHint)
 		}
 		e.cores = append(e.cores, c)
 	}
+	g.equip(e.cores)
+	g.openGates(e.auto)
 	return e, nil
-}
-
-// open compiles the configuration and opens what it names, and returns everything that is wrong with either.
-func (e *Engine) open(cfg *configs.Config) (issues configs.Issues) {
-	loops := loopCount(cfg)
-	e.vault, issues = e.openVault(cfg)
-	var more configs.Issues
-	e.snapshot, more = compile(cfg, loops, e.vault)
-	issues = append(issues, more...)
-	var err error
-	if e.access, err = observe.Open(cfg.Log.Access.To, e.log); err != nil {
-		issues = append(issues, explainLog(cfg, err))
-	}
-	e.sockets, more = openSockets(cfg, loops)
-	return append(issues, more...)
 }
 
 // discard takes back what New has opened.
@@ -110,83 +96,63 @@ func (e *Engine) discard() {
 		c.loop.Stop()
 		_ = c.loop.Run() // closes its poller
 	}
-	e.sockets.close()
-	e.closeAdmins()
-	e.closeStewards()
+	e.now.Load().discard()
 	e.shakes.close()
-	e.vault.close()
+	if e.control != nil {
+		e.control.Close()
+	}
 	e.events.close()
-	e.access.Close()
-}
-
-func (e *Engine) makeGates(cfg *configs.Config) {
-	most := maxConnections(cfg)
-	if most < fewConnections {
-		e.log.Warn("only few connections fit the limit of open files or runtime.memory", "max_connections", most, "hint", descriptorHint)
-	}
-	auto := sock.NewGate(most)
-	for _, l := range cfg.Listeners {
-		gate := auto
-		if int64(l.MaxConnections) > most {
-			e.log.Warn("max_connections is more than the limit of open files or runtime.memory allows", "listener", l.Name,
-				"max_connections", l.MaxConnections, "room", most, "hint", descriptorHint)
-		}
-		if l.MaxConnections > 0 {
-			gate = sock.NewGate(int64(l.MaxConnections))
-		}
-		e.gates = append(e.gates, gate)
-	}
 }
 
 // Start runs the loops and begins to accept; when it returns nil, every listener does.
 func (e *Engine) Start() error {
+	g := e.now.Load()
 	e.begun.Store(true)
-	boundMemory(e.snapshot.config)
+	boundMemory(g.config)
 	makeRoom(len(e.cores), e.shakes.places())
-	e.startStewards()
+	g.discoverServers(e.life)
+	g.handStewards()
 	for _, c := range e.cores {
 		e.loops.Add(1)
 		go e.run(c)
 	}
-	go e.bury()
-	errs := make(chan error, len(e.cores))
-	for i, c := range e.cores {
-		c.loop.Post(func() { errs <- e.listen(i, c) })
-	}
-	var err error
-	for range e.cores {
-		select {
-		case failed := <-errs:
-			err = errors.Join(err, failed)
-		case <-e.over: // a loop broke before it could answer
-			return e.failed
-		}
-	}
-	e.sockets.open = nil // the loops have them all
-	if err != nil {
+	go func() {
+		e.loops.Wait()
+		e.close()
+		close(e.over)
+	}()
+	if err := e.enter(g); err != nil {
 		e.Stop()
 		return err
 	}
 	e.stage.CompareAndSwap(observe.ProxyStarting, observe.ProxyRunning)
-	e.serveAdmins()
+	if g.admin != nil {
+		g.admin.Serve()
+	}
+	if e.control != nil {
+		e.control.Serve()
+	}
 	return nil
 }
 
-// bury closes everything once the loops have ended.
-func (e *Engine) bury() {
-	e.loops.Wait()
+// close closes what is beside the loops, when these have ended.
+func (e *Engine) close() {
+	e.endLife()
+	e.reloads.shut()
 	e.shakes.close()
-	e.vault.close()
+	g := e.now.Load()
 	e.closeAdmins()
-	e.closeStewards()
+	g.closeStewards()
+	g.vault.close(nil)
 	e.events.close()
-	e.access.Close()
-	e.sockets.unlink()
-	close(e.over)
+	g.access.Close()
+	g.addresses.unlink(nil)
+	e.parting.Wait()
 }
 
 func (e *Engine) run(c *core) {
 	defer e.loops.Done()
+	defer close(c.gone)
 	if err := c.loop.Run(); err != nil {
 		e.mu.Lock()
 		e.failed = errors.Join(e.failed, err)
@@ -199,53 +165,33 @@ func (e *Engine) run(c *core) {
 	}
 }
 
-// listen makes listeners of the sockets of one loop. It runs on that loop.
-func (e *Engine) listen(index int, c *core) error {
-	c.begin()
-	var errs error
-	for _, s := range e.sockets.open {
-		if s.loop != index {
-			continue
-		}
-		l, err := sock.NewListener(c.net, sock.ListenerConfig{
-			FD: s.fd, Unix: s.unix, Gate: e.gates[s.listener], Targets: e.targets(index, s),
-			Report: e.shortage(e.snapshot.config.Listeners[s.listener].Name),
-			Full:   e.full(c, s.listener),
-		})
-		if err != nil {
-			errs = errors.Join(errs, err)
-			continue
-		}
-		c.listeners = append(c.listeners, l)
-	}
-	return errs
+// failure is what has ended a loop before its time.
+func (e *Engine) failure() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.failed
 }
 
-// targets is who takes a socket's connections: its own loop, or every loop in turn for a unix socket, which cannot be
-// opened once per loop.
-func (e *Engine) targets(index int, s socket) []sock.Target {
-	if !s.unix {
-		c := e.cores[index]
-		return []sock.Target{{Net: c.net, Acceptor: c.services[s.listener]}}
-	}
-	var all []sock.Target
-	for _, c := range e.cores {
-		all = append(all, sock.Target{Net: c.net, Acceptor: c.services[s.listener]})
-	}
-	return all
+// drainFrom stops everything that is not for those who are here already: after it, there is no other generation.
+func (e *Engine) drainFrom() *generation {
+	e.endLife() // a reload that waits for something need not wait longer
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.stage.Store(observe.ProxyDraining)
+	return e.now.Load()
 }
 
 // Drain stops accepting, waits until every connection is over or ctx is done, and ends the engine. It reports how many
 // connections had to be cut.
 func (e *Engine) Drain(ctx context.Context) (cut int) {
-	e.stage.Store(observe.ProxyDraining)
+	g := e.drainFrom()
 	e.onLoops((*core).closeListeners)
-	e.sockets.unlink() // at once: a successor may bind there while this one drains
+	g.addresses.unlink(nil) // at once: a successor may bind there while this one drains
 	// Only now, because a listener that closes may have handed its last connections to other loops.
 	empty := make(chan struct{}, 1)
 	var services sync.WaitGroup
 	for _, c := range e.cores {
-		services.Add(len(c.services))
+		services.Add(1)
 		c.loop.Post(func() { c.drain(services.Done) })
 	}
 	go func() {
@@ -268,18 +214,21 @@ func (e *Engine) Drain(ctx context.Context) (cut int) {
 
 // onLoops runs fn on every loop that has not ended, and waits for all of them.
 func (e *Engine) onLoops(fn func(*core)) {
-	done := make(chan struct{}, len(e.cores))
-	asked := 0
-	for _, c := range e.cores {
-		if c.loop.Post(func() { fn(c); done <- struct{}{} }) {
-			asked++
-		}
+	done := make([]chan struct{}, len(e.cores))
+	for i, c := range e.cores {
+		done[i] = make(chan struct{})
+		c.loop.Post(func() {
+			defer close(done[i])
+			fn(c)
+		})
 	}
-	for range asked {
-		select {
-		case <-done:
-		case <-e.over:
+	for i, c := range e.cores {
+		if !e.begun.Load() {
 			return
+		}
+		select {
+		case <-done[i]:
+		case <-c.gone:
 		}
 	}
 }
@@ -289,6 +238,7 @@ func (e *Engine) Stop() { e.end(record.Stopped, departTime) }
 
 func (e *Engine) end(why record.Reason, patience time.Duration) {
 	e.ending.Do(func() {
+		e.drainFrom()
 		if !e.begun.Load() {
 			e.discard()
 			close(e.over)
@@ -304,7 +254,7 @@ func (e *Engine) end(why record.Reason, patience time.Duration) {
 // Wait returns when the engine has ended, with the error of a loop that broke.
 func (e *Engine) Wait() error {
 	<-e.over
-	return e.failed
+	return e.failure()
 }
 
 // Active is the number of connections that are not over.
@@ -331,14 +281,17 @@ func (e *Engine) Counters() []stat.Block {
 func (c *core) copy() stat.Block {
 	c.stats.Set(stat.BuffersInUse, uint64(c.net.Buffers.InUse()))
 	c.stats.Set(stat.PipesInUse, uint64(c.net.Pipes.InUse()))
-	c.stats.Set(stat.LogLinesDropped, c.lines.Dropped())
+	c.stats.Set(stat.LogLinesDropped, c.lost+c.lines.Dropped())
 	return c.stats
 }
+
+// Config is the configuration that is in force.
+func (e *Engine) Config() *configs.Config { return e.now.Load().config }
 
 // Addresses are the configured addresses, for the line that says where the proxy listens.
 func (e *Engine) Addresses() []string {
 	var all []string
-	for _, l := range e.snapshot.config.Listeners {
+	for _, l := range e.Config().Listeners {
 		for _, bind := range l.Bind {
 			all = append(all, bind.V.String())
 		}
@@ -354,10 +307,7 @@ func (e *Engine) Totals() []any {
 	reasons := stat.NewVector(record.ReasonCount)
 	for _, c := range e.cores {
 		blocks = append(blocks, c.copy())
-		reasons = stat.SumVectors(reasons, c.reasons)
-		for _, s := range c.services {
-			reasons = stat.SumVectors(reasons, s.Reasons())
-		}
+		reasons = stat.SumVectors(reasons, c.reasons, c.ended())
 	}
 	sum := stat.Sum(blocks...)
 	totals := []any{
@@ -375,4 +325,8 @@ func (e *Engine) Totals() []any {
 }
 
 // Reopen opens the access log again, after its file was rotated away.
-func (e *Engine) Reopen() error { return e.access.Reopen() }
+func (e *Engine) Reopen() error {
+	e.turn.RLock()
+	defer e.turn.RUnlock()
+	return e.now.Load().access.Reopen()
+}

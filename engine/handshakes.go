@@ -29,6 +29,14 @@ func startHandshakes(cfg *configs.Config) *handshakes {
 	return &handshakes{workers: workers, pool: seal.NewPool(workers), count: count}
 }
 
+// employ starts the workers once something speaks TLS; they stay for the life of the process. Loops hear of them when they
+// enter a generation.
+func (e *Engine) employ(cfg *configs.Config) {
+	if e.shakes == nil {
+		e.shakes = startHandshakes(cfg)
+	}
+}
+
 // serve has the handshakes of net's connections done here.
 func (h *handshakes) serve(net *sock.Net) {
 	if h != nil {

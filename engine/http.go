@@ -23,7 +23,7 @@ type httpPlan struct {
 	tree     *route.Tree[int]
 	routes   []httpRoute // what the tree's values count
 	timeouts exchange.Timeouts
-	passed   *relay.Service // connections that are passed on before their TLS is terminated; nil if there are none
+	passed   *relay.Service // connections that are passed on before their TLS is terminated; often no route has any
 }
 
 // httpRoute is a route, for any loop.
@@ -34,7 +34,8 @@ type httpRoute struct {
 	connect  time.Duration
 }
 
-func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams backings, v *vault) (plan, configs.Issues) {
+func compileHTTP(cfg *configs.Config, st *station, upstreams backings, v *vault) (plan, configs.Issues) {
+	l := st.config
 	p := &httpPlan{timeouts: exchangeTimeouts(l, nil)}
 	var rules []route.HTTPRule[int]
 	var sources []*configs.Route
@@ -59,14 +60,12 @@ func compileHTTP(cfg *configs.Config, l *configs.Listener, upstreams backings, v
 			conflictHint))
 	}
 	p.tree = tree
-	passed, more := compileTCP(cfg, l, upstreams)
+	passed, more := compileTCP(cfg, st, upstreams)
 	issues = append(issues, more...)
-	if passed.Routes.NeedsHello() {
-		p.passed = passed
-	}
+	p.passed = passed
 	p.config = &h1.Config{
 		Names: &record.Names{Listener: l.Name}, Access: compileAccess(l.ClientIP), Proxy: compileProxyPolicy(l),
-		PerIP: passed.PerIP, MaxPerIP: passed.MaxPerIP, Port: commonPort(l), TLS: v.of(l.Name),
+		PerIP: st.perIP, MaxPerIP: st.most, Port: commonPort(l), TLS: v.of(l.Name),
 		Timeouts: h1.Timeouts{
 			Header: l.Timeouts.Header, Idle: l.Timeouts.Idle, ProxyHeader: l.Timeouts.ProxyHeader,
 			Hello: l.Timeouts.Hello, Handshake: l.Timeouts.Handshake,
@@ -115,13 +114,12 @@ func exchangeTimeouts(l *configs.Listener, r *configs.Route) exchange.Timeouts {
 }
 
 // on implements plan.
-func (p *httpPlan) on(c *core, gate *sock.Gate) service {
+func (p *httpPlan) on(c *core, gate *sock.Gate) kit {
 	routes := make([]*exchange.Route, len(p.routes))
 	for i := range p.routes {
 		from := &p.routes[i]
 		made := from.route
 		if from.upstream != nil {
-			from.retry.Budget.Begin(c.loop.Now())
 			made.Handler = &upstream.Proxy{
 				Origins: c.origins, Upstream: from.upstream.Upstream, Connect: from.connect, Retry: from.retry,
 				Sticky: from.upstream.sticky, Shortage: shortage{c, gate},
@@ -129,19 +127,52 @@ func (p *httpPlan) on(c *core, gate *sock.Gate) service {
 		}
 		routes[i] = &made
 	}
-	router := &router{
-		tree: p.tree, routes: routes, host: make([]byte, 0, hostRoom), path: make([]byte, 0, p.config.Limits.Target),
+	return &httpKit{p, c, routes}
+}
+
+// httpKit is an httpPlan on one loop.
+type httpKit struct {
+	*httpPlan
+	core   *core
+	routes []*exchange.Route
+}
+
+func (k *httpKit) serve() service {
+	r := &router{
+		tree: k.tree, routes: k.routes, host: make([]byte, 0, hostRoom), path: make([]byte, 0, k.config.Limits.Target),
 	}
-	server := h1.NewServer(p.config, c.net, &exchange.Service{
-		Names: p.config.Names, Router: router, Recorder: c, Timeouts: p.timeouts,
+	server := h1.NewServer(k.config, k.core.net, &exchange.Service{
+		Names: k.config.Names, Router: r, Recorder: k.core, Timeouts: k.timeouts,
 	})
-	server.Turned = c
-	if p.passed == nil {
-		return server
+	server.Turned = k.core
+	s := &httpService{Server: server, router: r}
+	k.divert(s)
+	return s
+}
+
+// divert has s pass on what routes want untouched.
+func (k *httpKit) divert(s *httpService) {
+	switch {
+	case s.passed != nil:
+		s.passed.Reroute(k.passed.Routes)
+	case k.passed.Routes.NeedsHello():
+		s.passed = relay.New(k.passed, k.core.net, k.core.dialer, k.core)
+		s.Before(diverter{s.passed})
 	}
-	passed := relay.New(p.passed, c.net, c.dialer, c)
-	server.Before(diverter{passed})
-	return parted{server, passed}
+}
+
+func (k *httpKit) reroute(s service) {
+	if s, ok := s.(*httpService); ok {
+		s.router.tree, s.router.routes = k.tree, k.routes
+		k.divert(s)
+	}
+}
+
+func (k *httpKit) refit(s service) {
+	k.reroute(s)
+	if s, ok := s.(*httpService); ok {
+		s.Use(k.config)
+	}
 }
 
 // shortage has a listener pause when a connection to a server found no descriptor.

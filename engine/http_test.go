@@ -24,9 +24,9 @@ func routes(t *testing.T, text string) *router {
 	cfg, err := configs.Parse("test.yaml", []byte("listeners:\n  web: {bind: \"127.0.0.1:1\"}\nroutes:\n"+text+
 		"upstreams:\n  app: {servers: [\"127.0.0.1:2\"]}\n"))
 	assert.NoError(t, err)
-	s, issues := compile(cfg, 1, nil)
+	s, issues := compile(t.Context(), cfg, basis{loops: 1})
 	assert.Equal(t, len(issues), 0)
-	p := s.plans[0].(*httpPlan)
+	p := s.stations[0].plan.(*httpPlan)
 	r := &router{tree: p.tree, host: make([]byte, 0, hostRoom), path: make([]byte, 0, 8<<10)}
 	for i := range p.routes {
 		r.routes = append(r.routes, &p.routes[i].route)

@@ -10,7 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"sync"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -18,92 +18,116 @@ import (
 	"sluice/engine/sock"
 )
 
-// socket is one open listening socket, on its way to a loop.
-type socket struct {
-	fd       int
-	loop     int
-	listener int // index into the configuration's
-	unix     bool
+// address is one address that is listened on. A reload that names it again keeps its sockets with all that waits in their
+// queues, whatever its listener is called by then.
+type address struct {
+	at      sock.ListenAddr
+	station int         // whose it is
+	fds     []int       // by loop, until the loops have them; a unix socket has one, on the first loop
+	info    os.FileInfo // of the file of a unix socket: a successor may have put its own in the same place
 }
 
-// sockets are all the listening sockets of a configuration.
-type sockets struct {
-	open []socket
+// addresses are all that a configuration listens on.
+type addresses []*address
 
-	mu    sync.Mutex
-	files []socketFile // of unix sockets, removed when they are closed
-}
-
-// socketFile is the file of a unix socket, by name and identity: a successor may have put its own in the same place.
-type socketFile struct {
-	path string
-	info os.FileInfo
-}
-
-// openSockets binds every address, and says which ones it could not.
-func openSockets(cfg *configs.Config, loops int) (*sockets, configs.Issues) {
-	s := &sockets{}
-	var issues configs.Issues
+// openSockets binds the addresses of cfg that are not among those before, and says which ones it could not.
+func openSockets(cfg *configs.Config, loops int, before addresses) (all addresses, issues configs.Issues) {
 	for i := range cfg.Listeners {
 		for _, bind := range cfg.Listeners[i].Bind {
-			if err := s.openOne(bind.V, i, loops); err != nil {
+			a, err := openOne(bind.V, loops, before)
+			if err != nil {
 				message, hint := explainBind(bind.V, err)
 				issues = append(issues, cfg.Issue(bind.At, message, hint))
+				continue
 			}
+			a.station = i
+			all = append(all, a)
 		}
 	}
-	return s, issues
+	return all, issues
 }
 
-func (s *sockets) openOne(bind configs.Address, listener, loops int) error {
+func openOne(bind configs.Address, loops int, before addresses) (*address, error) {
 	at, err := listenAddr(bind)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err = sock.Probe(at); err != nil {
-		return err
+	if old := before.find(at); old != nil {
+		return &address{at: at, info: old.info}, nil
 	}
+	if !before.overlap(at) {
+		if err = sock.Probe(at); err != nil {
+			return nil, err
+		}
+	}
+	a := &address{at: at}
 	if at.Path != "" {
 		loops = 1
 	}
-	for loop := range loops {
+	for range loops {
 		fd, err := sock.Listen(at)
 		if err != nil {
-			return err
+			addresses{a}.close()
+			return nil, err
 		}
-		home := loop
-		if at.Path != "" {
-			home = 0
+		a.fds = append(a.fds, fd)
+	}
+	if at.Path != "" {
+		if a.info, err = os.Lstat(at.Path); err != nil {
+			addresses{a}.close()
 		}
-		s.open = append(s.open, socket{fd: fd, loop: home, listener: listener, unix: at.Path != ""})
 	}
-	if at.Path == "" {
-		return nil
-	}
-	info, err := os.Lstat(at.Path)
-	s.files = append(s.files, socketFile{at.Path, info})
-	return err
+	return a, err
 }
 
-// close takes back what no loop has taken.
-func (s *sockets) close() {
-	for _, one := range s.open {
-		_ = unix.Close(one.fd)
+// find returns the address that is at; nil if there is none.
+func (all addresses) find(at sock.ListenAddr) *address {
+	if i := slices.IndexFunc(all, func(a *address) bool { return a.at == at }); i >= 0 {
+		return all[i]
 	}
-	s.open = nil
-	s.unlink()
+	return nil
 }
 
-// unlink removes the files of unix sockets, where they are still ours. It may be called more than once.
-func (s *sockets) unlink() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range s.files {
-		if now, err := os.Lstat(f.path); err == nil && os.SameFile(f.info, now) {
-			_ = os.Remove(f.path)
+// overlap reports whether one of them has the port of at, and either is every address of the machine. Probing would meet
+// ourselves then; the kernel lets sockets of one user share them.
+func (all addresses) overlap(at sock.ListenAddr) bool {
+	return at.Path == "" && slices.ContainsFunc(all, func(a *address) bool {
+		return a.at.Path == "" && a.at.Addr.Port() == at.Addr.Port() && (a.at.Addr.Addr().IsUnspecified() || at.Addr.Addr().IsUnspecified())
+	})
+}
+
+// close takes back what no loop has taken, as if it had never been opened.
+func (all addresses) close() {
+	for _, a := range all {
+		if a.fds == nil {
+			continue // it was open before
+		}
+		for _, fd := range a.fds {
+			_ = unix.Close(fd)
+		}
+		a.fds = nil
+		a.unlink()
+	}
+}
+
+// unlink removes the file of a unix socket, where it is still ours. It may be called more than once.
+func (a *address) unlink() {
+	if a.info == nil {
+		return
+	}
+	if now, err := os.Lstat(a.at.Path); err == nil && os.SameFile(a.info, now) {
+		_ = os.Remove(a.at.Path)
+	}
+	a.info = nil
+}
+
+// unlink removes the files of those that are not among rest.
+func (all addresses) unlink(rest addresses) {
+	for _, a := range all {
+		if rest.find(a.at) == nil {
+			a.unlink()
 		}
 	}
-	s.files = nil
 }
 
 func listenAddr(bind configs.Address) (sock.ListenAddr, error) {

@@ -189,7 +189,7 @@ func TestAPanicCostsOneConnection(t *testing.T) {
 			return relay.New(&relay.Service{Names: &record.Names{}}, c.net, c.dialer, c)
 		},
 		"at its end": func(e *Engine, c *core) sock.Acceptor {
-			return relay.New(e.snapshot.plans[0].(tcpPlan).service, c.net, c.dialer, clumsy{})
+			return relay.New(e.now.Load().stations[0].plan.(tcpPlan).service, c.net, c.dialer, clumsy{})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -197,7 +197,8 @@ func TestAPanicCostsOneConnection(t *testing.T) {
 			var room atomic.Int32
 			at := freePort()
 			e, book := newPlanted(t, parse(t, origin(t), at), func(e *Engine, c *core) {
-				c.services[0] = trap{c.services[0], pit(e, c), &room}
+				services := e.now.Load().shares[c.loop.Index()].services
+				services[0] = trap{services[0], pit(e, c), &room}
 			})
 			var neighbours []net.Conn
 			for range 16 {
@@ -262,11 +263,12 @@ func TestAPanicCostsOneRequest(t *testing.T) {
 	t.Parallel()
 	at := freePort()
 	e, book := newPlanted(t, parseHTTP(t, webOrigin(t), at), func(e *Engine, c *core) {
-		mined := *e.snapshot.plans[0].(*httpPlan)
+		st := e.now.Load().stations[0]
+		mined := *st.plan.(*httpPlan)
 		mined.routes = append([]httpRoute(nil), mined.routes...)
 		r := &mined.routes[0].route
 		r.Gates, r.Stages = append(r.Gates[:len(r.Gates):len(r.Gates)], mine{}), append(r.Stages[:len(r.Stages):len(r.Stages)], mine{})
-		c.services[0] = mined.on(c, e.gates[0])
+		e.now.Load().shares[c.loop.Index()].services[0] = mined.on(c, st.gate).serve()
 	})
 	var neighbours []net.Conn
 	for range 16 {

@@ -35,8 +35,8 @@ func (a answers) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, e
 	return a[host].ips, a[host].err
 }
 
-// lookUpAll looks up every name among the servers of cfg.
-func lookUpAll(cfg *configs.Config) answers {
+// lookUpAll looks up every name among the servers of cfg, as long as ctx lasts.
+func lookUpAll(ctx context.Context, cfg *configs.Config) answers {
 	found := make(answers)
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -45,7 +45,7 @@ func lookUpAll(cfg *configs.Config) answers {
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
-			ctx, cancel := context.WithTimeout(context.Background(), lookUpTimeout)
+			ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
 			defer cancel()
 			ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 			mu.Lock()
@@ -59,9 +59,11 @@ func lookUpAll(cfg *configs.Config) answers {
 
 // Look is a configs.Look: what Check would find in a file that has other mistakes. Names of servers are looked up, and
 // the access log is looked at.
-func Look(readable *configs.Config) configs.Issues {
+func Look(readable *configs.Config) configs.Issues { return lookAt(context.Background(), readable) }
+
+func lookAt(ctx context.Context, readable *configs.Config) configs.Issues {
 	var issues configs.Issues
-	deps := lease.Deps{Config: readable, Resolver: lookUpAll(readable), Loops: 1}
+	deps := lease.Deps{Config: readable, Resolver: lookUpAll(ctx, readable), Loops: 1}
 	for _, u := range readable.Upstreams {
 		for _, s := range u.Servers {
 			// Alone, so that what else is wrong with the upstream does not matter.

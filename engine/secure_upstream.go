@@ -4,6 +4,7 @@ package engine
 
 import (
 	"crypto/tls"
+	"slices"
 
 	"sluice/configs"
 	"sluice/engine/certs"
@@ -11,28 +12,39 @@ import (
 	"sluice/engine/observe"
 )
 
-// openUpstreams reads what the upstreams of cfg and their checks need.
-func (v *vault) openUpstreams(e *Engine, cfg *configs.Config) (issues configs.Issues) {
-	v.servers, v.checks = make(map[string]*certs.Upstream), make(map[string]*certs.Upstream)
+// believed is what the servers of one upstream must prove, what is shown to them, and what of the configuration that was made
+// from.
+type believed struct {
+	*certs.Upstream
+	says      configs.UpstreamTLS
+	protocols []string
+}
+
+// openUpstreams reads what the upstreams of cfg and their checks need, and before has not.
+func (v *vault) openUpstreams(e *Engine, cfg *configs.Config, before *vault) (issues configs.Issues) {
 	for i := range cfg.Upstreams {
 		u := &cfg.Upstreams[i]
 		protocols := serverProtocols(cfg, u.Name)
-		open := func(from *configs.UpstreamTLS, owner string) *certs.Upstream {
+		open := func(from *configs.UpstreamTLS, owner string, old *believed) *believed {
+			if old != nil && slices.Equal(old.protocols, protocols) && configs.Same(old.says, *from) {
+				return old
+			}
 			made, err := certs.NewUpstream(certs.UpstreamOptions{TLS: *from, NextProtos: protocols, Watch: e.certWatch(owner, v.keyLog)})
 			if err != nil {
 				issues = append(issues, explainFiles(cfg, from.At, err)...)
+				return nil
 			}
-			return made
+			return &believed{made, *from, protocols}
 		}
 		if u.TLS != nil {
-			v.servers[u.Name] = open(u.TLS, "upstream "+u.Name)
+			v.servers[u.Name] = open(u.TLS, "upstream "+u.Name, before.servers[u.Name])
 		}
 		switch c := u.Check; {
 		case c == nil || c.TLS == nil:
 		case c.TLS == u.TLS:
 			v.checks[u.Name] = v.servers[u.Name]
 		default:
-			v.checks[u.Name] = open(c.TLS, "check of upstream "+u.Name)
+			v.checks[u.Name] = open(c.TLS, "check of upstream "+u.Name, before.checks[u.Name])
 		}
 	}
 	return issues
@@ -63,7 +75,7 @@ func (v *vault) serversOf(upstream string) lease.TLSPeers {
 	if v == nil || v.servers[upstream] == nil {
 		return nil
 	}
-	return peers{v.servers[upstream]}
+	return peers{v.servers[upstream].Upstream}
 }
 
 // checksOf is how the servers of an upstream are checked; nil for checks without TLS. Each check makes a handshake from the
@@ -89,12 +101,13 @@ func (v *vault) credentialsOf(upstream string) observe.Credentials {
 	return c
 }
 
-// closeUpstreams ends following files. A nil one could not be opened; one that is there twice may be closed twice.
-func (v *vault) closeUpstreams() {
-	for _, all := range []map[string]*certs.Upstream{v.servers, v.checks} {
-		for _, u := range all {
-			if u != nil {
-				u.Close()
+// closeUpstreams ends following the files of what heir does not have. A nil one could not be opened; one that is there twice may
+// be closed twice.
+func (v *vault) closeUpstreams(heir *vault) {
+	for _, all := range []struct{ mine, its map[string]*believed }{{v.servers, heir.servers}, {v.checks, heir.checks}} {
+		for name, b := range all.mine {
+			if b != nil && all.its[name] != b {
+				b.Close()
 			}
 		}
 	}

@@ -4,13 +4,11 @@ package engine
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
 	"sluice/configs"
 	"sluice/engine/h1"
-	"sluice/engine/limit"
 	"sluice/engine/proxyproto"
 	"sluice/engine/record"
 	"sluice/engine/relay"
@@ -35,32 +33,68 @@ type drainer interface{ Drain() }
 
 var (
 	_ service = (*relay.Relay)(nil)
-	_ service = (*h1.Server)(nil)
+	_ service = (*httpService)(nil)
 	_ drainer = (*h1.Server)(nil)
+	_ retirer = (*h1.Server)(nil)
+	_ shedder = (*h1.Server)(nil)
 )
+
+// retirer is a service that can have its connections end by and by, because new ones are another one's.
+type retirer interface{ Retire() }
+
+// shedder is a service that keeps something beyond its last connection.
+type shedder interface{ Shed() }
 
 // plan is what one listener does, for any loop.
 type plan interface {
-	// on makes the service of a loop; gate is the listener's.
-	on(c *core, gate *sock.Gate) service
+	// on makes what a loop needs of it; gate is the listener's. It touches nothing that belongs to the loop.
+	on(c *core, gate *sock.Gate) kit
+}
+
+// kit is a plan for one loop.
+type kit interface {
+	// serve makes a service.
+	serve() service
+	// reroute has a service that was made by another plan of the same protocol go by the routes of this one. It runs on
+	// the loop.
+	reroute(service)
+	// refit is reroute for a service of a listener that is alike.
+	refit(service)
 }
 
 // tcpPlan is a listener that passes connections through.
 type tcpPlan struct{ service *relay.Service }
 
-func (p tcpPlan) on(c *core, _ *sock.Gate) service { return relay.New(p.service, c.net, c.dialer, c) }
+func (p tcpPlan) on(c *core, _ *sock.Gate) kit { return tcpKit{p.service, c} }
 
-func compilePlan(cfg *configs.Config, l *configs.Listener, upstreams backings, v *vault) (plan, configs.Issues) {
-	if l.Protocol == "http" {
-		return compileHTTP(cfg, l, upstreams, v)
+// tcpKit is a tcpPlan on one loop.
+type tcpKit struct {
+	service *relay.Service
+	core    *core
+}
+
+func (k tcpKit) serve() service { return relay.New(k.service, k.core.net, k.core.dialer, k.core) }
+
+func (k tcpKit) reroute(s service) {
+	if r, ok := s.(*relay.Relay); ok {
+		r.Reroute(k.service.Routes)
 	}
-	service, issues := compileTCP(cfg, l, upstreams)
-	service.TLS = v.of(l.Name)
+}
+
+func (k tcpKit) refit(s service) { k.reroute(s) }
+
+func compilePlan(cfg *configs.Config, st *station, upstreams backings, v *vault) (plan, configs.Issues) {
+	if st.config.Protocol == "http" {
+		return compileHTTP(cfg, st, upstreams, v)
+	}
+	service, issues := compileTCP(cfg, st, upstreams)
+	service.TLS = v.of(st.config.Name)
 	return tcpPlan{service}, issues
 }
 
 // compileTCP makes the service of a tcp listener, or of the routes of an http listener that see connections.
-func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams backings) (*relay.Service, configs.Issues) {
+func compileTCP(cfg *configs.Config, st *station, upstreams backings) (*relay.Service, configs.Issues) {
+	l := st.config
 	var rules []route.Rule[*relay.Route]
 	for r := range routesOf(cfg, l) {
 		if l.Protocol == "tcp" || r.Passthrough {
@@ -74,7 +108,6 @@ func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams backings) (*
 	for _, c := range conflicts {
 		issues = append(issues, cfg.Issue(l.At, fmt.Sprintf("listener %s: %s", l.Name, c), conflictHint))
 	}
-	perIP, most := compilePerIP(l)
 	return &relay.Service{
 		Names:  &record.Names{Listener: l.Name},
 		Routes: table,
@@ -83,7 +116,7 @@ func compileTCP(cfg *configs.Config, l *configs.Listener, upstreams backings) (*
 		Timeouts: relay.Timeouts{
 			Hello: l.Timeouts.Hello, Handshake: l.Timeouts.Handshake, ProxyHeader: l.Timeouts.ProxyHeader, Tunnel: l.Timeouts.Tunnel, HalfClosed: l.Timeouts.HalfClosed,
 		},
-		PerIP: perIP, MaxPerIP: most,
+		PerIP: st.perIP, MaxPerIP: st.most,
 	}, issues
 }
 
@@ -130,13 +163,4 @@ func compileProxyPolicy(l *configs.Listener) proxyproto.Policy {
 		Required: l.ProxyProtocol.Mode == configs.ProxyRequired,
 		From:     route.CompilePrefixes(l.ProxyProtocol.From),
 	}
-}
-
-// compilePerIP returns nil without a limit. A key lives as long as one of its connections, so max_connections bounds
-// their number.
-func compilePerIP(l *configs.Listener) (counts *limit.PerKey[netip.Addr], most int64) {
-	if l.MaxConnectionsPerIP == 0 {
-		return nil, 0
-	}
-	return limit.NewPerKey[netip.Addr](0), int64(l.MaxConnectionsPerIP)
 }

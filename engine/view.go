@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"sluice/configs"
 	"sluice/engine/certs"
 	"sluice/engine/lease"
 	"sluice/engine/observe"
@@ -35,53 +34,76 @@ func (e *Engine) Reasons() (connections, exchanges stat.Vector) {
 		mu.Lock()
 		defer mu.Unlock()
 		exchanges = stat.SumVectors(exchanges, c.reasons)
-		for _, s := range c.services {
-			connections = stat.SumVectors(connections, s.Reasons())
-		}
+		connections = stat.SumVectors(connections, c.ended())
 	})
 	mu.Lock()
 	defer mu.Unlock()
 	return connections.Copy(), exchanges.Copy()
 }
 
-// Listeners implements observe.View.
+// Configuration implements observe.View.
+func (e *Engine) Configuration() observe.Configuration {
+	e.turn.RLock()
+	defer e.turn.RUnlock()
+	g := e.now.Load()
+	c := e.reloads.seen()
+	c.Generation, c.Since, c.Fixed = g.number, g.since, g.fixed
+	return c
+}
+
+// Listeners implements observe.View. Those that are gone come last, as long as they have connections.
 func (e *Engine) Listeners() []observe.Listener {
-	cfg := e.snapshot.config
-	all := make([]observe.Listener, len(cfg.Listeners))
-	active := make([]int, len(all))
+	e.turn.RLock()
+	defer e.turn.RUnlock()
+	var all []observe.Listener
+	at := make(map[string]int)
+	for _, st := range e.now.Load().stations {
+		l := observe.Listener{Name: st.config.Name, Protocol: st.config.Protocol, Max: int(st.gate.Max())}
+		for _, b := range st.config.Bind {
+			l.Addresses = append(l.Addresses, b.V.String())
+		}
+		at[l.Name] = len(all)
+		all = append(all, l)
+	}
 	var mu sync.Mutex
 	e.onLoops(func(c *core) {
 		mu.Lock()
 		defer mu.Unlock()
-		for i, s := range c.services {
-			active[i] += s.Active()
+		if c.now == nil {
+			return
+		}
+		for i, s := range c.share().services {
+			all[at[c.now.stations[i].config.Name]].Active += s.Active()
+		}
+		for _, r := range c.retired {
+			if _, known := at[r.listener]; !known {
+				at[r.listener] = len(all)
+				all = append(all, observe.Listener{Name: r.listener, Protocol: r.protocol})
+			}
+			all[at[r.listener]].Active += r.Active()
 		}
 	})
 	mu.Lock()
 	defer mu.Unlock()
-	for i := range all {
-		l := &cfg.Listeners[i]
-		all[i] = observe.Listener{Name: l.Name, Protocol: l.Protocol, Active: active[i], Max: int(e.gates[i].Max())}
-		for _, b := range l.Bind {
-			all[i].Addresses = append(all[i].Addresses, b.V.String())
-		}
-	}
 	return all
 }
 
 // TLS implements observe.View.
 func (e *Engine) TLS() observe.TLS {
+	e.turn.RLock()
+	defer e.turn.RUnlock()
+	g := e.now.Load()
 	t := observe.TLS{}
 	t.UnderWay, t.Waiting = e.shakes.load()
-	for _, l := range e.snapshot.config.Listeners {
-		if s := e.vault.stores[l.Name]; s != nil {
+	for _, l := range g.config.Listeners {
+		if s := g.vault.stores[l.Name]; s != nil {
 			t.Credentials = append(t.Credentials, observe.Credentials{
 				Listener: l.Name, Refused: s.Refused(), Certificates: certificatesOf(s.Certificates()),
 			})
 		}
 	}
-	for _, u := range e.snapshot.config.Upstreams {
-		if c := e.vault.credentialsOf(u.Name); c.Refused > 0 || len(c.Certificates) > 0 {
+	for _, u := range g.config.Upstreams {
+		if c := g.vault.credentialsOf(u.Name); c.Refused > 0 || len(c.Certificates) > 0 {
 			t.Credentials = append(t.Credentials, c)
 		}
 	}
@@ -100,15 +122,17 @@ func certificatesOf(all []certs.Info) []observe.Certificate {
 
 // Upstreams implements observe.View.
 func (e *Engine) Upstreams() []observe.Upstream {
-	all := make([]observe.Upstream, 0, len(e.stewards))
+	e.turn.RLock()
+	defer e.turn.RUnlock()
+	upstreams := e.now.Load().upstreams
+	all := make([]observe.Upstream, 0, len(upstreams))
 	var servers [][]*lease.Backend
-	for i, s := range e.stewards {
-		v, backends, ok := s.View()
+	for _, b := range upstreams {
+		v, backends, ok := b.steward.View()
 		if !ok {
 			continue
 		}
-		budget := e.snapshot.upstreams[i].budget
-		v.Retries, v.RetriesRefused = budget.Granted(), budget.Refused()
+		v.Retries, v.RetriesRefused = b.budget.Granted(), b.budget.Refused()
 		all, servers = append(all, v), append(servers, backends)
 	}
 	var mu sync.Mutex
@@ -135,71 +159,42 @@ func (e *Engine) Upstreams() []observe.Upstream {
 
 // SetWeight implements observe.Control.
 func (e *Engine) SetWeight(upstream, server string, weight int) error {
-	s, err := e.steward(upstream)
-	if err != nil {
-		return err
-	}
-	return s.SetWeight(server, weight)
+	return e.steer(upstream, func(s *steward.Steward) error { return s.SetWeight(server, weight) })
 }
 
 // SetDraining implements observe.Control.
 func (e *Engine) SetDraining(upstream, server string, on bool) error {
-	s, err := e.steward(upstream)
-	if err != nil {
-		return err
-	}
-	return s.SetDraining(server, on)
+	return e.steer(upstream, func(s *steward.Steward) error { return s.SetDraining(server, on) })
 }
 
-func (e *Engine) steward(upstream string) (*steward.Steward, error) {
-	for i, b := range e.snapshot.upstreams {
-		if b.Name == upstream {
-			return e.stewards[i], nil
-		}
+// steer tells something to the steward of an upstream, and keeps it at its post meanwhile.
+func (e *Engine) steer(upstream string, do func(*steward.Steward) error) error {
+	e.turn.RLock()
+	defer e.turn.RUnlock()
+	b := e.now.Load().upstream(upstream)
+	if b == nil {
+		return fmt.Errorf("there is no upstream %s", upstream)
 	}
-	return nil, fmt.Errorf("there is no upstream %s", upstream)
-}
-
-// openAdmin opens the admin address, if the configuration names one.
-func (e *Engine) openAdmin(cfg *configs.Config) configs.Issues {
-	bind := cfg.Admin.Bind
-	if bind == nil {
-		return nil
-	}
-	a, err := observe.OpenAdmin(bind.V, cfg.Admin.Token, e, e.log)
-	if err != nil {
-		message, hint := explainBind(bind.V, err)
-		return configs.Issues{cfg.Issue(bind.At, message, hint)}
-	}
-	e.admins = append(e.admins, a)
-	return nil
+	return do(b.steward)
 }
 
 // Attend has the engine be found by those who know its configuration's file, on its control socket. It belongs before
 // Start. The error says that another proxy runs the same file.
-func (e *Engine) Attend(configFile string) error {
-	a, err := observe.OpenControl(configFile, e, e.log)
-	if err != nil {
-		return err
-	}
-	e.admins = append(e.admins, a)
-	return nil
+func (e *Engine) Attend(configFile string) (err error) {
+	e.control, err = observe.OpenControl(configFile, e, e.log)
+	return err
 }
 
 // Abandon removes what others find the engine by, for a process that ends before Start has returned.
 func (e *Engine) Abandon() {
 	e.closeAdmins()
-	e.sockets.unlink()
-}
-
-func (e *Engine) serveAdmins() {
-	for _, a := range e.admins {
-		a.Serve()
-	}
+	e.now.Load().addresses.unlink(nil)
 }
 
 func (e *Engine) closeAdmins() {
-	for _, a := range e.admins {
-		a.Close()
+	for _, a := range []*observe.Admin{e.now.Load().admin, e.control} {
+		if a != nil {
+			a.Close()
+		}
 	}
 }

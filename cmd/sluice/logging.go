@@ -4,8 +4,6 @@ import (
 	"log/slog"
 	"os"
 	"time"
-
-	"sluice/configs"
 )
 
 const (
@@ -51,9 +49,7 @@ func (w *lineWriter) Close() {
 	}
 }
 
-// logger writes operators' lines to w; stdout belongs to the access log.
-func logger(cfg *configs.Config, w *lineWriter) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // the loader has checked the word
+// logger writes operators' lines of the level and above to w; stdout belongs to the access log.
+func logger(level slog.Leveler, w *lineWriter) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }

@@ -19,6 +19,7 @@ type verbs struct {
 	Check   checkCmd   `cmd:"" help:"Check a configuration and report everything that is wrong with it."`
 	Proxy   proxyCmd   `cmd:"" help:"Proxy one address to others, without a file."`
 	Demo    demoCmd    `cmd:"" help:"Start two small origins and a proxy in front of them, to try things out."`
+	Reload  reloadCmd  `cmd:"" help:"Have a running proxy take its changed configuration, without losing a connection."`
 	Status  statusCmd  `cmd:"" help:"Show what a running proxy is doing."`
 	Bench   benchCmd   `cmd:"" help:"Measure this proxy beside nginx, HAProxy and others, on this machine."`
 	Version versionCmd `cmd:"" help:"Print the version."`

@@ -27,17 +27,25 @@ func (v *runCmd) Run() error {
 	return serve(cfg, v.Config, nil)
 }
 
+// reread loads a configuration again, for a reload.
+func reread(ctx context.Context, file string) (*configs.Config, error) {
+	return configs.Load(file, engine.LookUntil(ctx))
+}
+
 // serve runs cfg until a signal ends it; started is called once everything listens. Others find it by its file, if it has
 // one.
 func serve(cfg *configs.Config, file string, started func()) error {
 	lines := newLineWriter()
 	defer lines.Close()
-	log := logger(cfg, lines)
+	level := new(slog.LevelVar)
+	level.Set(engine.LevelOf(cfg))
+	log := logger(level, lines)
 	// Signals are caught from here on, so that none is lost between listening and waiting.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
-	e, err := launch(cfg, file, log, signals)
+	l := launcher{cfg: cfg, file: file, log: log, level: level, signals: signals}
+	e, err := l.launch()
 	if errors.Is(err, errStopped) {
 		log.Info(err.Error())
 		return nil
@@ -50,23 +58,37 @@ func serve(cfg *configs.Config, file string, started func()) error {
 		started()
 	}
 	slim()
-	return wait(e, cfg, signals, log)
+	if l.hup {
+		e.AskReload() // the file may have changed since it was read
+	}
+	return wait(e, signals, log)
+}
+
+// launcher is the way to an engine that listens.
+type launcher struct {
+	cfg     *configs.Config
+	file    string // "" for none
+	log     *slog.Logger
+	level   *slog.LevelVar
+	signals <-chan os.Signal
+	hup     bool // one has come meanwhile
 }
 
 // launch makes the engine and has it listen.
-func launch(cfg *configs.Config, file string, log *slog.Logger, signals <-chan os.Signal) (*engine.Engine, error) {
-	e, err := unless(signals, func() (*engine.Engine, error) { return engine.New(cfg, log) })
+func (l *launcher) launch() (*engine.Engine, error) {
+	e, err := unless(l, func() (*engine.Engine, error) { return engine.New(l.cfg, l.log) })
 	if err != nil {
 		return nil, err
 	}
-	e.Version = version
-	if file != "" {
-		if err := e.Attend(file); err != nil {
+	e.Version, e.Level = version, l.level
+	if l.file != "" {
+		e.Load = func(ctx context.Context) (*configs.Config, error) { return reread(ctx, l.file) }
+		if err := e.Attend(l.file); err != nil {
 			e.Stop()
 			return nil, err
 		}
 	}
-	if _, err = unless(signals, func() (struct{}, error) { return struct{}{}, e.Start() }); err != nil {
+	if _, err = unless(l, func() (struct{}, error) { return struct{}{}, e.Start() }); err != nil {
 		e.Abandon()
 	}
 	return e, err
@@ -76,7 +98,7 @@ func launch(cfg *configs.Config, file string, log *slog.Logger, signals <-chan o
 var errStopped = errors.New("stopped by a signal before it listened")
 
 // unless does what may take seconds where a name server is silent; a signal does not wait for that.
-func unless[T any](signals <-chan os.Signal, do func() (T, error)) (T, error) {
+func unless[T any](l *launcher, do func() (T, error)) (T, error) {
 	type outcome struct {
 		made T
 		err  error
@@ -90,11 +112,13 @@ func unless[T any](signals <-chan os.Signal, do func() (T, error)) (T, error) {
 		select {
 		case o := <-over:
 			return o.made, o.err
-		case s := <-signals:
+		case s := <-l.signals:
 			switch s {
 			case syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT:
 				var none T
 				return none, errStopped
+			case syscall.SIGHUP:
+				l.hup = true
 			}
 		}
 	}
@@ -110,7 +134,7 @@ const (
 )
 
 // wait handles signals until the engine has ended.
-func wait(e *engine.Engine, cfg *configs.Config, signals <-chan os.Signal, log *slog.Logger) error {
+func wait(e *engine.Engine, signals <-chan os.Signal, log *slog.Logger) error {
 	ended := make(chan error, 1)
 	go func() { ended <- e.Wait() }()
 	var drained sync.WaitGroup
@@ -123,7 +147,7 @@ func wait(e *engine.Engine, cfg *configs.Config, signals <-chan os.Signal, log *
 		case s := <-signals:
 			switch {
 			case s == syscall.SIGHUP:
-				log.Warn("SIGHUP is ignored: this version cannot reload; restart to apply a changed file")
+				e.AskReload()
 			case s == syscall.SIGUSR2:
 				log.Warn("SIGUSR2 is ignored: this version cannot hand over to a new binary; restart to change it")
 			case s == syscall.SIGUSR1:
@@ -136,8 +160,8 @@ func wait(e *engine.Engine, cfg *configs.Config, signals <-chan os.Signal, log *
 				go e.Stop()
 			default:
 				now = draining
-				log.Info("stopping: no new connections", "connections", e.Active(), "drain", cfg.Runtime.Drain)
-				drained.Go(func() { drain(e, cfg, log) })
+				log.Info("stopping: no new connections", "connections", e.Active(), "drain", e.Config().Runtime.Drain)
+				drained.Go(func() { drain(e, log) })
 			}
 		}
 	}
@@ -151,8 +175,8 @@ func reopen(e *engine.Engine, log *slog.Logger) {
 	log.Info("reopened the access log")
 }
 
-func drain(e *engine.Engine, cfg *configs.Config, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), cfg.Runtime.Drain)
+func drain(e *engine.Engine, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), e.Config().Runtime.Drain)
 	defer cancel()
 	if cut := e.Drain(ctx); cut > 0 {
 		log.Warn("connections were cut at the end of runtime.drain", "connections", cut)

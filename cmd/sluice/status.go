@@ -55,7 +55,8 @@ func (v *statusCmd) text() ([]byte, error) {
 
 // printStatus writes the screen. It says when things happened by the proxy's own clock.
 func printStatus(w io.Writer, s *observe.Status) {
-	fmt.Fprintf(w, "sluice %s   %s for %s   pid %d   %s\n\n", printable(s.Version), printable(s.State), age(s.Time.Sub(s.Started)), s.PID, count(s.Loops, "loop"))
+	fmt.Fprintf(w, "sluice %s   %s for %s   pid %d   %s\n", printable(s.Version), printable(s.State), age(s.Time.Sub(s.Started)), s.PID, count(s.Loops, "loop"))
+	printConfig(w, s)
 	totals := table(w)
 	fmt.Fprintf(totals, "connections\t%d open   %d accepted   %d refused\n", s.Connections.Active, s.Connections.Accepted, s.Connections.Refused)
 	fmt.Fprintf(totals, "requests\t%d running   %d begun   %d bad\n", s.Requests.Active, s.Requests.Total, s.Requests.Bad)
@@ -107,6 +108,30 @@ func left(end, now time.Time) string {
 		return "EXPIRED"
 	}
 	return age(end.Sub(now))
+}
+
+// printConfig says which configuration runs, and whether it is that of the file.
+func printConfig(w io.Writer, s *observe.Status) {
+	c := &s.Config
+	if c.Generation == 0 { // it is not told
+		fmt.Fprintln(w)
+		return
+	}
+	fmt.Fprintf(w, "configuration %d   for %s   %s", c.Generation, age(s.Time.Sub(c.Since)), count(int(c.Reloads), "reload"))
+	if c.Refused > 0 {
+		fmt.Fprintf(w, "   %d refused", c.Refused)
+	}
+	fmt.Fprintln(w)
+	if len(c.Fixed) > 0 {
+		fmt.Fprintf(w, "  a restart is needed for %s\n", printable(strings.Join(c.Fixed, ", ")))
+	}
+	if c.Refusal != nil {
+		fmt.Fprintf(w, "  the last reload, %s ago, was refused:\n", age(s.Time.Sub(c.Refusal.At)))
+		for line := range strings.Lines(c.Refusal.Why) {
+			fmt.Fprintf(w, "    %s\n", printable(strings.TrimSuffix(line, "\n")))
+		}
+	}
+	fmt.Fprintln(w)
 }
 
 func printListeners(w io.Writer, all []observe.Listener) {

@@ -27,6 +27,10 @@ func busyProxy() *observe.Status {
 	now := started.Add(3*time.Hour + 12*time.Minute + 7*time.Second)
 	return &observe.Status{
 		Version: "1.2.3", PID: 4711, State: observe.ProxyRunning, Time: now, Started: started, Loops: 2,
+		Config: observe.Configuration{
+			Generation: 3, Since: now.Add(-20 * time.Minute), Reloads: 2, Refused: 1, Fixed: []string{"runtime.loops", "runtime.memory"},
+			Refusal: &observe.Refusal{At: now.Add(-time.Minute), Why: "sluice.yaml:3:5: unknown key \"protcol\"\n    3 |     protcol: tcp\n      |     ^"},
+		},
 		Connections: observe.Connections{Active: 1204, Accepted: 88123, Refused: 3},
 		Requests: observe.Requests{
 			Active: 40, Total: 1204331, Bad: 12,

@@ -23,11 +23,9 @@ import (
 // Door is the door of an upstream that has a limit. Its methods may be called from every loop, but those that take a
 // Ticket only from the ticket's own.
 type Door struct {
-	// Patience is how long one should wait at most. Whoever waits keeps the time.
-	Patience time.Duration
-
 	places   limit.Slots  // connections in use at once, in the whole upstream
-	size     int32        // of the queue
+	size     atomic.Int32 // of the queue
+	patience atomic.Int64 // how long one should wait at most
 	waiting  atomic.Int32 // in the queue, or given a turn that they have not taken yet
 	refused  atomic.Uint64
 	timeouts atomic.Uint64
@@ -42,10 +40,25 @@ type Door struct {
 // New returns the door of an upstream with at most so many connections in use, 0 for no limit of its own, and at most size
 // waiters.
 func New(most, size int, patience time.Duration) *Door {
-	d := &Door{size: int32(size), Patience: patience}
-	d.places.SetMax(int64(most))
+	d := new(Door)
+	d.set(most, size, patience)
 	return d
 }
+
+// Change gives the door other limits, as New takes them. Who is inside or waits stays; newcomers go by the new ones.
+func (d *Door) Change(most, size int, patience time.Duration) {
+	d.set(most, size, patience)
+	d.Kick()
+}
+
+func (d *Door) set(most, size int, patience time.Duration) {
+	d.places.SetMax(int64(most))
+	d.size.Store(int32(size))
+	d.patience.Store(int64(patience))
+}
+
+// Patience is how long one should wait at most. Whoever waits keeps the time.
+func (d *Door) Patience() time.Duration { return time.Duration(d.patience.Load()) }
 
 // Enter takes one of the upstream's places. It is false, and nothing is taken, when there is none.
 func (d *Door) Enter() bool { return d.places.Acquire() }
@@ -93,7 +106,7 @@ func (d *Door) Limit() int { return int(d.places.Max()) }
 func (d *Door) Waiting() int { return int(d.waiting.Load()) }
 
 // Size is how many may wait.
-func (d *Door) Size() int { return int(d.size) }
+func (d *Door) Size() int { return int(d.size.Load()) }
 
 // Refused counts those who found the queue full.
 func (d *Door) Refused() uint64 { return d.refused.Load() }

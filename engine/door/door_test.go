@@ -162,3 +162,26 @@ func TestPickyWaiters(t *testing.T) {
 	p.PassOn(picky)
 	assert.Equal(t, p.read(), []string{"modest"})
 }
+
+// Other limits are for newcomers; who waits is given what there is more room for.
+func TestLimitsThatChange(t *testing.T) {
+	t.Parallel()
+	p := newPorch(1, 2)
+	p.Enter()
+	a, b := p.join("a", false), p.join("b", false)
+	p.Change(3, 1, time.Minute)
+	assert.Equal(t, []any{p.InUse(), p.Limit(), p.Waiting(), p.Size(), p.Patience()}, []any{1, 3, 2, 1, time.Minute})
+	assert.Equal(t, p.join("c", false) == nil, true)
+	for i, one := range []*Ticket{a, b} {
+		assert.Equal(t, p.read(), []string{"a", "b"}[i:i+1])
+		assert.Equal(t, p.Enter(), true)
+		p.Admitted(one, true)
+	}
+	p.Change(1, 1, time.Minute) // nobody is turned out
+	assert.Equal(t, []any{p.InUse(), p.Enter()}, []any{3, false})
+	p.Leave()
+	p.Leave()
+	assert.Equal(t, p.Enter(), false)
+	p.Leave()
+	assert.Equal(t, p.Enter(), true)
+}

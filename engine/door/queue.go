@@ -36,7 +36,7 @@ type Candidate struct {
 func (d *Door) Join(c Candidate) *Ticket {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.waiting.Load() >= d.size && (!c.Again || d.size == 0) {
+	if size := d.size.Load(); d.waiting.Load() >= size && (!c.Again || size == 0) {
 		d.refused.Add(1)
 		return nil
 	}

@@ -163,6 +163,9 @@ func (x *Exchange) Clear() {
 	x.set(Unused)
 }
 
+// Rest stops the timer, for an exchange that is not used again.
+func (x *Exchange) Rest() { x.loop.Cancel(&x.timer) }
+
 // Loop is the loop the exchange lives on.
 func (x *Exchange) Loop() *loop.Loop { return x.loop }
 

@@ -60,6 +60,7 @@ type Server struct {
 	greets   pool.FreeList[greetings]
 	live     sock.Roster[*front]
 	draining bool
+	retired  bool // connections end with their next answer
 }
 
 // NewServer returns the server of a listener on net's loop; requests are the service's.
@@ -122,6 +123,13 @@ func (s *Server) Drain() {
 	})
 }
 
+// Retire has every connection end with its next answer, which says so, or when it has been idle for as long as it may:
+// other than by Drain, no client that is about to ask meets a connection that has just been closed.
+func (s *Server) Retire() { s.retired = true }
+
+// Use replaces the server's configuration by another one that treats connections alike: it may differ in the port.
+func (s *Server) Use(config *Config) { s.config = config }
+
 // StopAll ends every connection, for why.
 func (s *Server) StopAll(why record.Reason) {
 	s.draining = true
@@ -130,6 +138,14 @@ func (s *Server) StopAll(why record.Reason) {
 
 // WhenEmpty has fn called, on the loop, once no connection is left: at once when there is none.
 func (s *Server) WhenEmpty(fn func()) { s.live.WhenEmpty(fn) }
+
+// Shed gives back what the server keeps for its next requests, of which there are none any more: the timers of streams
+// run on between requests, and would keep all of it for as long.
+func (s *Server) Shed() {
+	for range s.streams.Idle() {
+		s.streams.Get().Rest()
+	}
+}
 
 // stream leases what one request needs.
 func (s *Server) stream(f *front) *stream {

@@ -152,7 +152,7 @@ func (s *stream) WriteHead(*exchange.Exchange) bool {
 		f.Body, f.NoBody = 0, true
 		f.Upgrade = s.Response.Bytes(s.Protocol)
 		return s.write(f)
-	case s.Closing(), s.server.draining && len(s.front.conn.Ahead()) == 0, s.msg.Connect, s.msg.Upgrade.Len > 0 && s.front.conn.Waiting():
+	case s.Closing(), (s.server.draining || s.server.retired) && len(s.front.conn.Ahead()) == 0, s.msg.Connect, s.msg.Upgrade.Len > 0 && s.front.conn.Waiting():
 		// Bytes behind a request to switch, sent before the answer, were not meant to be HTTP. Behind a CONNECT some
 		// clients send them in any case, so they may also come later.
 		s.close = true

@@ -84,9 +84,10 @@ type live struct {
 	picks    atomic.Uint64
 	failures atomic.Uint64
 	latency  stat.Latency
-	inARow   atomic.Int32 // failures since the last success
-	open     atomic.Int32 // connections there are, in use or idle; of servers with a limit
-	_        [24]byte
+	inARow   atomic.Int32            // failures since the last success
+	open     atomic.Int32            // connections there are, in use or idle; of servers with a limit
+	present  atomic.Pointer[Backend] // of the newest configuration, once it has taken over
+	_        [16]byte
 }
 
 // The low half of live.flags has a bit for each cause that keeps a server from
@@ -127,8 +128,8 @@ func (s State) String() string { return stateNames[s] }
 // upstream and endpoint. It must be called before b joins a Set.
 func (b *Backend) Inherit(old *Backend) { b.shared = old.state() }
 
-// state returns the atomics of b. A chain of reloads shares the first
-// Backend's, so that it keeps one old generation reachable and not all.
+// state returns the atomics of b. A chain of reloads shares them; those of an
+// upstream's server are on their own, and keep no old generation reachable.
 func (b *Backend) state() *live {
 	if b.shared != nil {
 		return b.shared

@@ -24,6 +24,7 @@ type lot struct {
 	upstream *Upstream
 	backend  *Backend
 	listed   bool         // among its dialer's lots
+	moved    bool         // another configuration's lot has taken over; see Dialer.Move
 	kept     atomic.Int32 // how many there are, for other loops; only where the server has a limit
 }
 
@@ -44,11 +45,39 @@ type parked struct {
 // Park keeps a connection to b for later, or closes it. Nothing of an earlier message may be on its way. Its place at the
 // server is to be released right after, and not before: whoever gets it must not overlook the connection.
 func (d *Dialer) Park(c *sock.Conn, b *Backend) {
-	if b.lots == nil || b.lots[0].upstream.MaxIdle == 0 || b.gone.Load() {
+	at := d.lotFor(b)
+	if at == nil {
 		d.hangUp(c, b)
 		return
 	}
-	at := &b.lots[d.net.Loop.Index()]
+	p := d.parked.Get()
+	*p = parked{conn: c}
+	d.net.Loop.Stats().Inc(stat.HTTPBackIdle)
+	at.put(d, p, d.net.Loop.Now())
+	c.Own(p)
+	c.Peek(p)
+}
+
+// lotFor is where a connection to b is kept; nil for nowhere. A configuration that has come meanwhile keeps it.
+func (d *Dialer) lotFor(b *Backend) *lot {
+	if b.lots == nil {
+		return nil
+	}
+	if b.lots[d.net.Loop.Index()].moved {
+		now := b.state().present.Load()
+		if now == nil || now.lots[d.net.Loop.Index()].moved || !now.takes(b) {
+			return nil
+		}
+		b = now
+	}
+	if b.lots[0].upstream.MaxIdle == 0 || b.gone.Load() {
+		return nil
+	}
+	return &b.lots[d.net.Loop.Index()]
+}
+
+// put keeps p, which has been idle since then.
+func (at *lot) put(d *Dialer, p *parked, since int64) {
 	if at.dialer == nil {
 		at.dialer = d
 		at.idle.MaxIdle = at.upstream.MaxIdle
@@ -58,20 +87,14 @@ func (d *Dialer) Park(c *sock.Conn, b *Backend) {
 		at.listed = true
 		d.lots = append(d.lots, at)
 	}
-	p := d.parked.Get()
-	*p = parked{conn: c, lot: at}
-	now := d.net.Loop.Now()
-	oldest, was := at.idle.Put(p, &p.link, now)
-	d.net.Loop.Stats().Inc(stat.HTTPBackIdle)
-	if was {
+	p.lot = at
+	if oldest, was := at.idle.Put(p, &p.link, since); was {
 		oldest.close()
 	}
 	at.count()
 	if !at.timer.Running() {
-		d.net.Loop.Start(&at.timer, now+int64(at.upstream.Idle))
+		d.net.Loop.Start(&at.timer, since+int64(at.upstream.Idle))
 	}
-	c.Own(p)
-	c.Peek(p)
 }
 
 // unpark takes the connection to b that was parked last; nil if there is none.

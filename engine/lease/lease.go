@@ -314,7 +314,7 @@ func (l *Lease) finish() {
 		l.ask.From.Door.Leave()
 	}
 	l.dialer.live.Leave(l)
-	l.ask.Taker = nil
+	l.ask = Ask{} // it would keep an upstream of long ago
 	if !l.task.Queued() {
 		l.dialer.leases.Put(l)
 	}

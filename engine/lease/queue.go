@@ -26,7 +26,7 @@ func (l *Lease) queue() bool {
 	}
 	l.set(queued)
 	if l.until == 0 {
-		l.until = on.Now() + int64(d.Patience)
+		l.until = on.Now() + int64(d.Patience())
 	}
 	on.Start(&l.timer, l.until)
 	d.Nudge()

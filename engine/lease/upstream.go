@@ -31,7 +31,7 @@ type Upstream struct {
 	KeyName   string        // of the header or cookie that keys come from
 	MaxIdle   int           // idle connections per server and loop; 0 keeps none
 	Idle      time.Duration // how long one is kept
-	Door      *door.Door    // nil where nothing is limited
+	Door      *door.Door    // nil where nothing is limited; that of the configuration before, if it had one
 	// Suspect is told of every failure of a server, the one that makes inARow since it last served; nil if nobody wants
 	// to know. It is called on any loop and must not block.
 	Suspect func(b *Backend, why record.Reason, inARow int)
@@ -42,7 +42,9 @@ type Upstream struct {
 	tls     TLSPeers // nil where servers are plain
 	now     atomic.Pointer[generation]
 	retired []*Backend // no longer listed, perhaps still in use; of whoever calls Replace
-	before  *Upstream  // of the configuration before, until all servers are known; likewise
+	parting []*Backend // of the configuration before, and not listed in this one; likewise
+	before  *Upstream  // of the configuration before, until TakeOver; likewise
+	bounds  bounds     // what TakeOver tells the door
 
 	// Sign makes a server's label from its address; nil where nobody asks for servers by label.
 	Sign func(address string) string
@@ -147,6 +149,11 @@ func (u *Upstream) Replace(specs []Spec) (added, removed []*Backend) {
 		members = append(members, Member{Backend: b, Weight: s.Weight, Backup: s.Backup})
 	}
 	u.now.Store(u.generation(members))
+	if u.before == nil { // else they have to wait for TakeOver
+		for _, m := range members {
+			m.state().present.Store(m.Backend)
+		}
+	}
 	for _, b := range before {
 		if slices.ContainsFunc(members, func(m Member) bool { return m.Backend == b }) {
 			continue
@@ -187,7 +194,7 @@ func (u *Upstream) backend(s Spec, before []*Backend) (b *Backend, known bool) {
 	} else if at = slices.IndexFunc(u.retired, same); at >= 0 {
 		old = u.retired[at]
 		old.SetRemoved(false) // it comes back before it has finished
-	} else if one := u.predecessor(same); one != nil {
+	} else if one := u.ancestor(same); one != nil {
 		b = u.newBackend(s)
 		b.succeed(one)
 		return b, false
@@ -213,26 +220,14 @@ func (b *Backend) succeed(old *Backend) {
 
 // Leaving are the servers that are not listed any more and still in use. It is for whoever calls Replace.
 func (u *Upstream) Leaving() []*Backend {
-	return slices.DeleteFunc(slices.Clone(u.retired), func(b *Backend) bool { return b.InUse() == 0 || !b.Removed() })
+	u.forgetParted()
+	return append(slices.Clone(u.parting), slices.DeleteFunc(slices.Clone(u.retired), func(b *Backend) bool {
+		return b.InUse() == 0 || !b.Removed()
+	})...)
 }
-
-// predecessor finds a server of the configuration before.
-func (u *Upstream) predecessor(same func(*Backend) bool) *Backend {
-	if u.before == nil {
-		return nil
-	}
-	all := u.before.Set().Backends()
-	if at := slices.IndexFunc(all, same); at >= 0 {
-		return all[at]
-	}
-	return nil
-}
-
-// Settled says that all servers are known by now: the configuration before is not looked at any more.
-func (u *Upstream) Settled() { u.before = nil }
 
 func (u *Upstream) newBackend(s Spec) *Backend {
-	b := &Backend{Name: s.Name, Addr: s.Addr, MaxConnections: int32(s.MaxConnections), upstream: u, host: s.Host}
+	b := &Backend{Name: s.Name, Addr: s.Addr, MaxConnections: int32(s.MaxConnections), upstream: u, host: s.Host, shared: new(live)}
 	if u.tls != nil {
 		b.Secure = u.tls.Peer(s.Host)
 	}
@@ -301,9 +296,8 @@ func Compile(from *configs.Upstream, deps Deps) (u *Upstream, specs []Spec, issu
 	if u.Proxy != 0 {
 		u.MaxIdle = 0 // the header speaks for one client
 	}
-	if limited(from) {
-		u.Door = door.New(from.MaxConnections, from.Queue.Size, from.Queue.Timeout)
-	}
+	u.bounds = bounds{most: from.MaxConnections, size: from.Queue.Size, patience: from.Queue.Timeout}
+	u.Door = u.bounds.door(limited(from), deps.Before)
 	u.Replace(specs)
 	return u, specs, nil
 }

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/configs"
@@ -39,6 +40,8 @@ type Admin struct {
 	listener net.Listener
 	server   *http.Server
 	file     *socketFile // of a unix socket, else nil
+	rooms    http.Handler
+	guarded  atomic.Pointer[http.Handler] // rooms behind the present guard
 	served   sync.WaitGroup
 }
 
@@ -47,9 +50,8 @@ type Admin struct {
 // dead process has left is replaced. Errors wrap the system's own. Trouble later on goes to log.
 func OpenAdmin(bind configs.Address, token string, proxy Proxy, log *slog.Logger) (*Admin, error) {
 	if token == "" && !private(bind) {
-		return nil, errors.New("the admin address needs a token, because other machines can reach it: set admin.token, or bind to 127.0.0.1")
+		return nil, errNoToken
 	}
-	handler := newAPI(proxy).handler()
 	if bind.Network == "unix" {
 		const mode = 0o660
 		if err := claim(bind.Path, func(net.Conn) error { return inUse(bind.Path) }); err != nil {
@@ -59,14 +61,32 @@ func OpenAdmin(bind configs.Address, token string, proxy Proxy, log *slog.Logger
 		if err != nil {
 			return nil, err
 		}
-		return newAdmin(l, file, guard(handler, token, false), log), nil
+		return newAdmin(l, file, proxy, log).guard(token), nil
 	}
 	l, err := net.Listen("tcp", bind.String())
 	if err != nil {
 		return nil, err
 	}
-	return newAdmin(l, nil, guard(handler, token, token == ""), log), nil
+	return newAdmin(l, nil, proxy, log).guard(token), nil
 }
+
+// SetToken replaces the token; requests that come from now on need the new one. The error is that of OpenAdmin.
+func (a *Admin) SetToken(bind configs.Address, token string) error {
+	if token == "" && !private(bind) {
+		return errNoToken
+	}
+	a.guard(token)
+	return nil
+}
+
+// guard has everybody bring the token, if there is one. On a unix socket the file's mode says who may come.
+func (a *Admin) guard(token string) *Admin {
+	guarded := guard(a.rooms, token, token == "" && a.file == nil)
+	a.guarded.Store(&guarded)
+	return a
+}
+
+var errNoToken = errors.New("the admin address needs a token, because other machines can reach it: set admin.token, or bind to 127.0.0.1")
 
 // private tells whether only this machine can reach an address.
 func private(bind configs.Address) bool {
@@ -77,16 +97,20 @@ func private(bind configs.Address) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-func newAdmin(l net.Listener, file *socketFile, handler http.Handler, log *slog.Logger) *Admin {
-	return &Admin{
+// newAdmin returns the server with no guard at its door.
+func newAdmin(l net.Listener, file *socketFile, proxy Proxy, log *slog.Logger) *Admin {
+	a := &Admin{
 		listener: &bounded{Listener: l, slots: make(chan struct{}, connectionsMax), closed: make(chan struct{})},
 		file:     file,
-		server: &http.Server{
-			Handler: fresh(handler), MaxHeaderBytes: headMax,
-			ReadHeaderTimeout: headTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-			ErrorLog: slog.NewLogLogger(log.With("at", "admin").Handler(), slog.LevelWarn),
-		},
+		rooms:    newAPI(proxy).handler(),
 	}
+	a.guarded.Store(&a.rooms)
+	a.server = &http.Server{
+		Handler:        fresh(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*a.guarded.Load()).ServeHTTP(w, r) })),
+		MaxHeaderBytes: headMax, ReadHeaderTimeout: headTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(log.With("at", "admin").Handler(), slog.LevelWarn),
+	}
+	return a
 }
 
 // Serve begins to answer and returns. It is called at most once.

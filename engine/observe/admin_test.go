@@ -426,3 +426,32 @@ func TestAdminAddressInUse(t *testing.T) {
 	_, err := OpenAdmin(configs.Address{Network: "tcp", Host: "127.0.0.1", Port: uint16(port)}, "", newFakeProxy(), quiet)
 	assert.Equal(t, errors.Is(err, unix.EADDRINUSE), true)
 }
+
+// A reload's answer is what it has done, or everything that is wrong, as the client of the control socket sees it too.
+func TestReloadByAPI(t *testing.T) {
+	proxy := newFakeProxy()
+	a := serveAdmin(t, loopback, "", proxy)
+	var done Reloaded
+	assert.NoError(t, json.Unmarshal([]byte(call{method: "POST", path: "/api/reload"}.send(t, a).body), &done))
+	assert.Equal(t, done, Reloaded{Generation: 5, Changes: []string{"routes: 1 new"}, Fixed: []string{"runtime.loops"}})
+	proxy.refusal = errors.New("sluice.yaml:3:5: one\nsluice.yaml:4:5: two")
+	refused := call{method: "POST", path: "/api/reload"}.send(t, a)
+	assert.Equal(t, refused.status, http.StatusConflict)
+	assert.Equal(t, refused.errorOf(t), "sluice.yaml:3:5: one\nsluice.yaml:4:5: two")
+	assert.Equal(t, call{path: "/api/reload"}.send(t, a).status, http.StatusMethodNotAllowed)
+}
+
+// Another token counts from the next request, also on a connection that is open; taking it away is for loopback only.
+func TestTokenChanges(t *testing.T) {
+	a := serveAdmin(t, loopback, "first", newFakeProxy())
+	with := func(token string) int {
+		return call{path: "/api/status", header: http.Header{"Authorization": {"Bearer " + token}}}.send(t, a).status
+	}
+	assert.Equal(t, []int{with("first"), with("second")}, []int{200, 401})
+	assert.NoError(t, a.SetToken(loopback, "second"))
+	assert.Equal(t, []int{with("first"), with("second")}, []int{401, 200})
+	assert.NoError(t, a.SetToken(loopback, ""))
+	assert.Equal(t, with(""), 200)
+	assert.Equal(t, call{path: "/api/status", host: "rebound.example"}.send(t, a).status, http.StatusForbidden)
+	assert.Equal(t, a.SetToken(configs.Address{Network: "tcp", Host: "10.0.0.1", Port: 1}, ""), errNoToken)
+}

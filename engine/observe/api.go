@@ -6,6 +6,7 @@ package observe
 //	GET  /health/live, /health/ready                      200 or 503, one word
 //	GET  /api/status                                      Status
 //	GET  /api/upstreams                                   {"upstreams": [Upstream …]}
+//	POST /api/reload                                      → Reloaded
 //	POST /api/upstreams/{upstream}/servers/{server}/weight  {"weight": N}      → Server
 //	POST /api/upstreams/{upstream}/servers/{server}/drain   {"draining": true} → Server
 
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // api answers for one proxy.
@@ -42,6 +44,7 @@ func (a *api) ways() []way {
 		{http.MethodGet, healthPrefix + "ready", a.ready},
 		{http.MethodGet, "/api/status", a.status},
 		{http.MethodGet, "/api/upstreams", a.upstreams},
+		{http.MethodPost, reloadPath, a.reload},
 		{http.MethodPost, server + "/weight", a.setWeight},
 		{http.MethodPost, server + "/drain", a.setDraining},
 	}
@@ -109,6 +112,17 @@ func (a *api) status(w http.ResponseWriter, _ *http.Request) {
 
 func (a *api) upstreams(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string][]Upstream{"upstreams": upstreamsOf(a.proxy)})
+}
+
+// reload answers when the configuration that was read is in force, or refused.
+func (a *api) reload(w http.ResponseWriter, _ *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(reloadTimeout)) // silent name servers take their time
+	done, err := a.proxy.Reload()
+	if err != nil {
+		fail(w, http.StatusConflict, err.Error())
+		return
+	}
+	answer(w, http.StatusOK, done)
 }
 
 func (a *api) setWeight(w http.ResponseWriter, r *http.Request) {

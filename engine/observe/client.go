@@ -24,6 +24,9 @@ import (
 const (
 	// clientTimeout bounds one question. A proxy that takes longer hangs.
 	clientTimeout = 5 * time.Second
+	// reloadTimeout bounds a reload, which looks up names, and may have to wait for one before it.
+	reloadTimeout = time.Minute
+	reloadPath    = "/api/reload"
 	// answerMax bounds an answer: thousands of servers fit.
 	answerMax = 64 << 20
 )
@@ -149,4 +152,17 @@ func (c *Client) Status() (Status, error) {
 		err = json.Unmarshal(text, &s)
 	}
 	return s, err
+}
+
+// Reload has the proxy read its configuration again. The error is everything that is wrong with that, as `sluice check`
+// says it, or why there is no reload.
+func (c *Client) Reload() (Reloaded, error) {
+	patient := newClient(c.Path)
+	patient.http.Timeout = reloadTimeout
+	var done Reloaded
+	text, err := patient.Ask(http.MethodPost, reloadPath, nil)
+	if err == nil {
+		err = json.Unmarshal(text, &done)
+	}
+	return done, err
 }

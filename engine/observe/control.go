@@ -64,7 +64,7 @@ func OpenControl(configFile string, proxy Proxy, log *slog.Logger) (*Admin, erro
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	a := newAdmin(l, file, newAPI(proxy).handler(), log)
+	a := newAdmin(l, file, proxy, log)
 	a.listener.(*bounded).admit = trusted
 	return a, nil
 }

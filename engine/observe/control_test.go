@@ -126,7 +126,7 @@ func TestClientLooksEverywhere(t *testing.T) {
 	}
 	l, socket, err := listenUnix(path, controlMode)
 	assert.NoError(t, err)
-	a := newAdmin(l, socket, newAPI(newFakeProxy()).handler(), quiet)
+	a := newAdmin(l, socket, newFakeProxy(), quiet)
 	a.Serve()
 	defer a.Close()
 	client, err := Dial(file)

@@ -116,6 +116,22 @@ func (p *fakeProxy) SetDraining(upstream, server string, on bool) error {
 	})
 }
 
+func (p *fakeProxy) Configuration() Configuration {
+	return Configuration{
+		Generation: 4, Since: noon.Add(time.Minute), Reloads: 3, Refused: 2, Fixed: []string{"runtime.loops"},
+		Refusal: &Refusal{At: noon.Add(time.Hour), Why: "sluice.yaml:3:5: unknown key \"protcol\""},
+	}
+}
+
+func (p *fakeProxy) Reload() (Reloaded, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refusal != nil {
+		return Reloaded{}, p.refusal
+	}
+	return Reloaded{Generation: 5, Changes: []string{"routes: 1 new"}, Fixed: []string{"runtime.loops"}}, nil
+}
+
 func (p *fakeProxy) tell(upstream, server string, do func(*Server)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -30,6 +30,7 @@ func (s *scraper) scrape(open bool) []byte {
 	defer s.mu.Unlock()
 	e := &exposition{out: make([]byte, 0, s.size+s.size/8), open: open}
 	e.proxy(s.view)
+	e.configuration(s.view.Configuration())
 	e.loops(s.view.Counters())
 	connections, exchanges := s.view.Reasons()
 	e.reasons("sluice_connections_ended_total", "TCP connections that are over, and HTTP ones that ended without a request to blame, by reason.", connections)
@@ -52,6 +53,19 @@ func (e *exposition) proxy(v View) {
 	e.value("sluice_ready", "", truth(v.State() == ProxyRunning))
 	e.family("process_start_time_seconds", stat.Gauge, "When the proxy started, in seconds since the epoch.")
 	e.value("process_start_time_seconds", "", seconds(v.Started()))
+}
+
+// configuration adds what is known of the configuration that runs.
+func (e *exposition) configuration(c Configuration) {
+	e.family("sluice_config_generation", stat.Gauge, "Which configuration runs: 1 at the start, one more with each reload.")
+	e.count("sluice_config_generation", "", uint64(c.Generation))
+	e.family("sluice_config_since_seconds", stat.Gauge, "When the configuration that runs came into force, in seconds since the epoch.")
+	e.value("sluice_config_since_seconds", "", seconds(c.Since))
+	e.family("sluice_config_last_reload_ok", stat.Gauge, "1 unless the last reload was refused: the file is not what runs then.")
+	e.value("sluice_config_last_reload_ok", "", truth(c.Refusal == nil))
+	e.family("sluice_reloads_total", stat.Counter, "Reloads of the configuration, by what became of them.")
+	e.count("sluice_reloads_total", `result="ok"`, c.Reloads)
+	e.count("sluice_reloads_total", `result="refused"`, c.Refused)
 }
 
 // loops adds the sums of what loops count.

@@ -12,20 +12,21 @@ import (
 
 // Status is everything that fits one screen.
 type Status struct {
-	Version     string      `json:"version"`
-	PID         int         `json:"pid"`
-	State       string      `json:"state"` // of the proxy
-	Time        time.Time   `json:"time"`  // of this status
-	Started     time.Time   `json:"started"`
-	Uptime      float64     `json:"uptime_s"`
-	Loops       int         `json:"loops"`
-	Connections Connections `json:"connections"`
-	Requests    Requests    `json:"requests"`
-	Bytes       Bytes       `json:"bytes"`
-	Ended       Ended       `json:"ended"`
-	Listeners   []Listener  `json:"listeners"`
-	TLS         TLS         `json:"tls"`
-	Upstreams   []Upstream  `json:"upstreams"`
+	Version     string        `json:"version"`
+	PID         int           `json:"pid"`
+	State       string        `json:"state"` // of the proxy
+	Time        time.Time     `json:"time"`  // of this status
+	Started     time.Time     `json:"started"`
+	Uptime      float64       `json:"uptime_s"`
+	Loops       int           `json:"loops"`
+	Config      Configuration `json:"config"`
+	Connections Connections   `json:"connections"`
+	Requests    Requests      `json:"requests"`
+	Bytes       Bytes         `json:"bytes"`
+	Ended       Ended         `json:"ended"`
+	Listeners   []Listener    `json:"listeners"`
+	TLS         TLS           `json:"tls"`
+	Upstreams   []Upstream    `json:"upstreams"`
 }
 
 // Connections are those of clients, on all listeners.
@@ -61,7 +62,10 @@ func statusOf(v View) Status {
 	sum := stat.Sum(blocks...)
 	now, started := time.Now(), v.Started()
 	connections, exchanges := v.Reasons()
+	config := v.Configuration()
+	config.Since = config.Since.UTC()
 	return Status{
+		Config:  config,
 		Version: v.Build(), PID: os.Getpid(), State: v.State(), Time: now.UTC(), Started: started.UTC(),
 		Uptime: milliseconds(now.Sub(started).Round(time.Second)) / 1000, Loops: len(blocks),
 		Connections: Connections{

@@ -3,8 +3,8 @@ package observe
 // What is watched and what can be told to it, as two small interfaces that the engine implements. Metrics, the admin
 // API and `sluice status` know of the proxy what stands here, and nothing else:
 //
-//	View     counters, reasons, listeners, upstreams: copies, made when asked
-//	Control  a server's weight, and whether it drains
+//	View     counters, reasons, listeners, upstreams, the configuration: copies, made when asked
+//	Control  a server's weight, whether it drains, and that the configuration is read again
 //
 // The loops pay for a look only with the copies they make; whatever is done with those happens on goroutines of the
 // admin server.
@@ -54,6 +54,8 @@ type View interface {
 	TLS() TLS
 	// Upstreams are in the order of the configuration. Names of upstreams are unique.
 	Upstreams() []Upstream
+	// Configuration is the one that runs.
+	Configuration() Configuration
 }
 
 // Control is what a proxy can be told. The upstream and the server have just been seen in the View; an error is a
@@ -63,6 +65,8 @@ type Control interface {
 	SetWeight(upstream, server string, weight int) error
 	// SetDraining keeps new connections away from a server, or no longer.
 	SetDraining(upstream, server string, on bool) error
+	// Reload reads the configuration again and puts it in force. The error has everything that is wrong with it.
+	Reload() (Reloaded, error)
 }
 
 // Proxy is a proxy that is watched and told.
@@ -74,11 +78,35 @@ type Proxy interface {
 // WeightMax is the largest weight of a server, as in the configuration.
 const WeightMax = 256
 
+// Configuration is what can be seen of the configuration that runs, and of one that was to replace it.
+type Configuration struct {
+	Generation int       `json:"generation"` // 1 at the start, one more with each reload
+	Since      time.Time `json:"since"`      // when it came into force
+	Reloads    uint64    `json:"reloads"`
+	Refused    uint64    `json:"reloads_refused"`
+	Refusal    *Refusal  `json:"last_refused,omitempty"`  // of the last reload; nil if that was not refused
+	Fixed      []string  `json:"needs_restart,omitempty"` // keys whose values in the file are not in force before a restart
+}
+
+// Refusal is a reload that changed nothing.
+type Refusal struct {
+	At  time.Time `json:"at"`
+	Why string    `json:"why"` // everything that was wrong
+}
+
+// Reloaded is what a reload has done.
+type Reloaded struct {
+	Generation int      `json:"generation"`
+	Changes    []string `json:"changes"`       // one for each kind of thing, as text
+	Warnings   []string `json:"warnings"`      // as those of a start
+	Fixed      []string `json:"needs_restart"` // as in Configuration
+}
+
 // Listener is what can be seen of one listener.
 type Listener struct {
 	Name      string   `json:"name"`
-	Protocol  string   `json:"protocol"` // as configured: http or tcp
-	Addresses []string `json:"addresses"`
+	Protocol  string   `json:"protocol"`        // as configured: http or tcp
+	Addresses []string `json:"addresses"`       // none for one that is gone, and whose connections finish
 	Active    int      `json:"active"`          // connections open now
 	Max       int      `json:"max_connections"` // listeners with the automatic limit share it, and each shows all of it
 }

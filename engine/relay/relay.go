@@ -122,6 +122,13 @@ func (r *Relay) Accept(c *sock.Conn, gate *sock.Gate) {
 	t.begin(r, c, gate)
 }
 
+// Reroute has connections whose way is not found yet, and those to come, go by other routes.
+func (r *Relay) Reroute(routes *route.Table[*Route]) {
+	service := *r.service
+	service.Routes = routes
+	r.service = &service
+}
+
 // StopAll ends every tunnel, for why.
 func (r *Relay) StopAll(why record.Reason) { r.live.Each(func(t *tunnel) { t.end(why, 0) }) }
 

@@ -158,6 +158,7 @@ func (t *tunnel) tell(why record.Reason, cause syscall.Errno) {
 func (t *tunnel) Run() {
 	r := t.relay
 	t.set(unused)
+	t.backend, t.rec.Names = nil, nil // they would keep an upstream of long ago
 	r.tunnels.Put(t)
 	r.live.Freed()
 }

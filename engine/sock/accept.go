@@ -68,6 +68,24 @@ func NewListener(net *Net, c ListenerConfig) (*Listener, error) {
 	return l, nil
 }
 
+// Change has the listener work for others from now on, and keeps its descriptor with everything in its queue: c.FD and
+// c.Unix do not count. It runs on the listener's loop. Connections that are on their way to another loop still go to
+// whom they were meant for.
+func (l *Listener) Change(c ListenerConfig) {
+	l.targets, l.turn, l.report, l.full = c.Targets, 0, c.Report, c.Full
+	if l.gate == c.Gate {
+		return
+	}
+	before := l.gate
+	before.leave(l)
+	l.gate = c.Gate
+	l.gate.join(l)
+	before.wake() // a chance that was on its way here is another one's
+	if !l.retry.Running() {
+		l.resume()
+	}
+}
+
 // Ready accepts a batch. The batch grows while the queue is not emptied by it, so that a quiet listener spends no
 // call on hearing that there is nothing more.
 func (l *Listener) Ready(loop.Events) {

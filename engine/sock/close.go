@@ -92,5 +92,6 @@ func (c *Conn) bury() {
 
 func (c *Conn) free() {
 	c.set(free)
+	c.owner, c.peeker, c.source, c.sink, c.chunk = nil, nil, nil, nil, nil // they would live as long as the connection's memory
 	c.net.conns.Put(c)
 }

@@ -28,6 +28,25 @@ func NewGate(limit int64) *Gate {
 	return g
 }
 
+// SetMax changes the number of connections there may be inside. Those beyond a lower one stay; a higher one wakes all who
+// wait. It may be called from anywhere.
+func (g *Gate) SetMax(limit int64) {
+	if g.slots.Max() == limit {
+		return
+	}
+	g.slots.SetMax(limit)
+	for range g.paused() {
+		g.wake()
+	}
+}
+
+// paused is how many listeners wait for a slot.
+func (g *Gate) paused() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.waiting)
+}
+
 // Max is the number of connections there may be inside; 0 is no limit.
 func (g *Gate) Max() int64 { return g.slots.Max() }
 

@@ -356,3 +356,47 @@ func TestGateUnderContention(t *testing.T) {
 		t.Fatalf("%d were inside at once", most.Load())
 	}
 }
+
+// A listener that works for others keeps its descriptor and what waits in its queue; a pause ends with the limit that
+// made it.
+func TestListenersChange(t *testing.T) {
+	t.Parallel()
+	w, one, two := newWorld(t, Kernel{}), newAcceptor(), newAcceptor()
+	full, open, at := NewGate(1), NewGate(0), loopback()
+	l := w.listen(at, ListenerConfig{Gate: full, Targets: w.to(one)})
+	clients(t, at, 1)
+	first := <-one.conns
+	clients(t, at, 2) // both wait in the queue
+	w.until(func() bool { return l.paused })
+	w.call(func() { l.Change(ListenerConfig{Gate: full, Targets: w.to(two)}) })
+	assert.Equal(t, len(two.conns), 0)
+	one.release(w, first, full)
+	second := <-two.conns
+	w.until(func() bool { return l.paused })
+	w.call(func() { l.Change(ListenerConfig{Gate: open, Targets: w.to(one)}) })
+	third := <-one.conns
+	assert.Equal(t, []int64{full.Used(), open.Used()}, []int64{1, 1})
+	two.release(w, second, full)
+	one.release(w, third, open)
+}
+
+// A limit that is raised lets in who waits; one that is lowered turns nobody out.
+func TestGatesChange(t *testing.T) {
+	t.Parallel()
+	w, a, g, at := newWorld(t, Kernel{}), newAcceptor(), NewGate(1), loopback()
+	l := w.listen(at, ListenerConfig{Gate: g, Targets: w.to(a)})
+	clients(t, at, 4)
+	all := []*Conn{<-a.conns}
+	w.until(func() bool { return l.paused })
+	g.SetMax(3)
+	all = append(all, <-a.conns, <-a.conns)
+	w.until(func() bool { return l.paused })
+	g.SetMax(2)
+	a.release(w, all[0], g)
+	assert.Equal(t, []int64{g.Used(), g.Max()}, []int64{2, 2})
+	a.release(w, all[1], g)
+	all = append(all, <-a.conns)
+	g.SetMax(0)
+	a.release(w, all[2], g)
+	a.release(w, all[3], g)
+}

@@ -37,7 +37,8 @@ type Hooks interface {
 // suspectsMax is how many failures may wait for the steward's attention. More say nothing new, and are dropped.
 const suspectsMax = 256
 
-// Steward is made by New, works from Start to Close. Its methods may be called from any goroutine.
+// Steward is made by New, works from Start to Close, or until a successor starts. Its methods may be called from any
+// goroutine.
 type Steward struct {
 	upstream *lease.Upstream
 	config   *configs.Upstream
@@ -45,6 +46,7 @@ type Steward struct {
 	log      *slog.Logger
 
 	resolvers []netip.AddrPort
+	before    *Steward // whose work it goes on with; nil after Start
 
 	checks   bool            // servers are checked
 	monitor  *health.Monitor // nil without checks
@@ -63,7 +65,9 @@ type Steward struct {
 	order   []*ward                  // as in the set
 	alarm   *time.Timer
 	panics  bool
+	adopted bool // its servers are its own by now
 	started bool
+	over    bool // a successor has everything
 }
 
 // suspect is a failure that a loop has seen.
@@ -77,7 +81,8 @@ type suspect struct {
 type source struct {
 	config  *configs.Server
 	watcher *discover.Watcher
-	found   []discover.Found // of the steward's goroutine
+	found   []discover.Found // of the steward's goroutine, as the next
+	asked   bool             // found is its own, and not that of a steward before
 }
 
 // Options are what a steward needs besides its upstream.
@@ -87,8 +92,8 @@ type Options struct {
 	Resolvers []netip.AddrPort // asked for names of servers; none means those of the system
 	// Secure is what checks with TLS are made with, as health.Options has it.
 	Secure func(host string) *tls.Config
-	// Before is the steward of the same upstream in the configuration before, still at work; nil without one. What it
-	// knows about servers goes on.
+	// Before is the steward of the same upstream in the configuration before; nil without one. It works until Start, which
+	// ends it; what it knows about servers goes on.
 	Before *Steward
 }
 
@@ -96,17 +101,14 @@ type Options struct {
 func New(config *configs.Upstream, u *lease.Upstream, known []lease.Spec, options Options) *Steward {
 	s := &Steward{
 		upstream: u, config: config, hooks: options.Hooks, log: options.Log.With("upstream", config.Name), fixed: known,
-		resolvers: options.Resolvers,
-		calls:     make(chan func()), suspects: make(chan suspect, suspectsMax),
+		resolvers: options.Resolvers, before: options.Before,
+		calls: make(chan func()), suspects: make(chan suspect, suspectsMax),
 		quit: make(chan struct{}), done: make(chan struct{}), wards: make(map[lease.Endpoint]*ward), absent: make(map[lease.Endpoint]*ward),
 	}
 	for i := range config.Servers {
 		if c := &config.Servers[i]; c.Discover != "" {
 			s.sources = append(s.sources, &source{config: c})
 		}
-	}
-	if options.Before != nil {
-		s.legacy = options.Before.handOver()
 	}
 	if s.checks = config.Check != nil; s.checks {
 		s.monitor = health.New(config.Check, health.Options{
@@ -124,10 +126,24 @@ func New(config *configs.Upstream, u *lease.Upstream, known []lease.Spec, option
 // Start begins the work, and waits until everything that has to be discovered has been, or ctx is done. Servers that are
 // not known by then come later.
 func (s *Steward) Start(ctx context.Context) {
+	if s.alarm == nil {
+		s.Discover(ctx)
+	}
+	s.succeed()
+	s.call(func() {
+		s.adopt()
+		s.upstream.TakeOver()
+		s.started = true
+		s.legacy = nil
+	})
+}
+
+// Discover is the part of Start that may take its time, for those who want to have it behind them: nothing is done about
+// any server yet, and a steward before goes on working. What that one follows as well is not waited for.
+func (s *Steward) Discover(ctx context.Context) {
 	s.alarm = time.NewTimer(time.Hour)
 	s.upstream.Suspect = s.suspect
 	go s.run()
-	s.call(s.relist)
 	for _, from := range s.sources {
 		from.watcher = discover.New(discoverSpec(from.config), discover.Options{
 			Resolvers: s.resolvers,
@@ -138,15 +154,13 @@ func (s *Steward) Start(ctx context.Context) {
 		})
 	}
 	for _, from := range s.sources {
+		if s.before.follows(from) {
+			continue
+		}
 		if err := from.watcher.First(ctx); err != nil {
 			s.log.Warn("starting without servers that could not be discovered in time", "error", err)
 		}
 	}
-	s.call(func() {
-		s.started = true
-		s.legacy = nil
-		s.upstream.Settled()
-	})
 }
 
 // Close ends the work and waits until it has ended. Servers stay as they are.
@@ -180,6 +194,9 @@ func (s *Steward) run() {
 		case <-s.alarm.C:
 			s.tick(time.Now())
 		case <-s.quit:
+			return
+		}
+		if s.over {
 			return
 		}
 	}

@@ -36,7 +36,7 @@ func TestASuccessor(t *testing.T) {
 			assert.Equal(t, []any{v.Cause, v.Since}, []any{cause, began})
 		}
 		assert.Equal(t, []int{r.seen(server(2)).Weight, r.seen(server(5)).InUse, int(r.seen(server(3)).Ejections)}, []int{7, 1, 1})
-		assert.Equal(t, []int{r.backend(server(4)).Ramp(), r.backend(server(6)).Ramp()}, []int{240, 1000})
+		assert.Equal(t, []int{r.backend(server(4)).Ramp(), r.backend(server(6)).Ramp()}, []int{240, 50}) // a new one starts slowly
 		r.said()
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
@@ -86,5 +86,37 @@ func TestServersThatLeave(t *testing.T) {
 		leaving.Release()
 		all, _, _ = r.s.View()
 		assert.Equal(t, []any{len(all.Servers), all.InUse}, []any{1, 0})
+	})
+}
+
+// What discovery has found last goes on, without waiting for an answer: there is no moment without servers. What was told
+// about servers that are not listed at the moment goes on, too.
+func TestASuccessorKnowsWhatWasFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := func(c *configs.Upstream) {
+			c.Servers = append(servers(1), configs.Server{Discover: "file", Weight: 1, Address: configs.Address{Network: "file", Path: "/list"}})
+		}
+		old := discovering(t, list, at(server(7), ""), at(server(8), ""))
+		assert.NoError(t, old.s.SetWeight(server(8), 5))
+		old.find(at(server(7), ""))
+		old.check(server(7), false, "timeout")
+		old.log.take()
+		r := succeed(t, old, func(c *configs.Upstream) { list(c); c.Servers = c.Servers[1:]; c.SlowStart = time.Minute })
+		sources := r.s.sources
+		assert.Equal(t, old.s.follows(sources[0]), true)
+		assert.Equal(t, (*Steward)(nil).follows(sources[0]), false)
+		r.s.sources = nil // nobody looks for anything
+		r.s.Discover(t.Context())
+		assert.Equal(t, len(r.u.Set().Backends()), 0)
+		assert.NoError(t, old.s.SetDraining(server(7), true)) // the one before is still at work
+		r.s.call(func() { r.s.sources = sources })
+		r.s.Start(t.Context())
+		assert.Equal(t, []any{r.states(), r.seen(server(7)).Cause}, []any{"down", "check: timeout"})
+		r.find(at(server(7), ""), at(server(8), ""))
+		assert.Equal(t, r.seen(server(8)).Weight, 5)
+		_, _, alive := old.s.View()
+		assert.Equal(t, alive, false)
+		assert.Equal(t, old.s.SetWeight(server(7), 1) != nil, true)
+		assert.NoError(t, r.s.SetDraining(server(7), false))
 	})
 }

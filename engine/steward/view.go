@@ -29,7 +29,7 @@ func (s *Steward) View() (v observe.Upstream, backends []*lease.Backend, ok bool
 		for _, b := range u.Leaving() {
 			v.InUse += int(b.InUse())
 			v.Servers = append(v.Servers, observe.Server{
-				Name: b.Name, Address: b.Addr.String(), State: b.State().String(), InUse: int(b.InUse()), Max: int(b.MaxConnections),
+				Name: b.Name, Address: b.Addr.String(), State: lease.Removed.String(), InUse: int(b.InUse()), Max: int(b.MaxConnections),
 				Cause: "not listed any more", Picks: b.Picks(), Failures: b.Failures(), SlowStart: rampFull,
 			})
 			backends = append(backends, b)

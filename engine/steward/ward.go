@@ -48,22 +48,18 @@ func (w *ward) id() health.ID {
 	return health.ID{Network: "tcp", Address: w.spec.Addr.String()}
 }
 
-// handOver copies what is known about all servers, for a successor.
-func (s *Steward) handOver() map[lease.Endpoint]*ward {
-	copies := make(map[lease.Endpoint]*ward)
-	s.call(func() {
-		for at, w := range s.wards {
-			one := *w
-			copies[at] = &one
-		}
-	})
-	return copies
+// adopt takes over the servers that the upstream was compiled with.
+func (s *Steward) adopt() {
+	s.adopted = true
+	s.relist()
 }
 
 // found takes over what a source has found.
 func (s *Steward) found(from *source, list []discover.Found) {
-	from.found = list
-	s.relist()
+	from.found, from.asked = list, true
+	if s.adopted {
+		s.relist()
+	}
 }
 
 // relist makes the set anew from everything that lists servers.
@@ -162,7 +158,7 @@ func (s *Steward) welcome(w *ward, b *lease.Backend, now time.Time) {
 	b.SetDown(false) // it may have been here before, in another condition
 	b.SetEjected(false)
 	b.SetDraining(false)
-	if s.started { // those of the beginning share the load from the first moment
+	if s.started || s.legacy != nil { // those of the beginning share the load from the first moment
 		w.backend = b
 		s.ramp(w, now)
 	}

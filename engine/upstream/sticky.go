@@ -26,6 +26,7 @@ type Sticky struct {
 	after      string // likewise
 	afterHTTPS string // likewise, over TLS
 	key        []byte
+	made       bool // the key is not the user's
 }
 
 const (
@@ -34,15 +35,19 @@ const (
 	keyBytes   = 32
 )
 
-// NewSticky returns the cookie as configured; nil for none. Without a key of the user's it makes one, which lasts as long
-// as the process.
-func NewSticky(from *configs.Sticky) *Sticky {
+// NewSticky returns the cookie as configured; nil for none. Without a key of the user's it makes one, or goes on with the
+// one that was made for the configuration before, which may be nil: cookies outlive configurations.
+func NewSticky(from *configs.Sticky, before *Sticky) *Sticky {
 	if from == nil {
 		return nil
 	}
 	s := &Sticky{name: from.Cookie, before: from.Cookie + "=", after: "; Path=/; HttpOnly; SameSite=Lax", key: []byte(from.Key)}
-	if len(s.key) == 0 {
-		s.key = make([]byte, keyBytes)
+	switch {
+	case len(s.key) > 0:
+	case before != nil && before.made:
+		s.key, s.made = before.key, true
+	default:
+		s.key, s.made = make([]byte, keyBytes), true
 		_, _ = rand.Read(s.key) // it never fails
 	}
 	if from.TTL > 0 {

@@ -18,7 +18,7 @@ const key = "0123456789abcdef"
 func sticky(t *testing.T, n int, ttl time.Duration) *rig {
 	t.Helper()
 	r := retrying(t, n)
-	s := NewSticky(&configs.Sticky{Cookie: "srv", Key: key, TTL: ttl})
+	s := NewSticky(&configs.Sticky{Cookie: "srv", Key: key, TTL: ttl}, nil)
 	u := r.proxy.Upstream
 	var specs []lease.Spec
 	for _, b := range u.Set().Backends() {
@@ -55,7 +55,7 @@ func (r *rig) cookie() string {
 
 func TestWithoutACookie(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, NewSticky(nil) == nil, true)
+	assert.Equal(t, NewSticky(nil, nil) == nil, true)
 	r := retrying(t, 2)
 	from, set := r.visit("srv=x")
 	assert.Equal(t, []string{from, set}, []string{server(1), ""})
@@ -77,7 +77,7 @@ func TestAClientComesBack(t *testing.T) {
 		{"srv=nobody", server(1), value(1) + after},
 		{"srv=" + server(3), server(1), value(1) + after}, // an address is no label
 		{"other=" + r.backend(3).Label, server(1), value(1) + after},
-		{"srv=" + NewSticky(&configs.Sticky{Key: "another key 1234"}).Label("app", server(3)), server(1), value(1) + after},
+		{"srv=" + NewSticky(&configs.Sticky{Key: "another key 1234"}, nil).Label("app", server(3)), server(1), value(1) + after},
 	} {
 		r.dialer.CloseIdle()
 		if from, set := r.visit(c.cookie); from != c.from || set != c.set {
@@ -159,17 +159,17 @@ func TestTheCookiesAttributes(t *testing.T) {
 // The same key makes the same labels, in every instance; without a key, each process has its own.
 func TestLabelsOfServers(t *testing.T) {
 	t.Parallel()
-	one, same := NewSticky(&configs.Sticky{Key: key}), NewSticky(&configs.Sticky{Key: key})
+	one, same := NewSticky(&configs.Sticky{Key: key}, nil), NewSticky(&configs.Sticky{Key: key}, nil)
 	label := one.Label("app", "10.0.0.1:80")
 	assert.Equal(t, []any{len(label), same.Label("app", "10.0.0.1:80")}, []any{16, label})
 	assert.Equal(t, strings.Trim(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), "") // fit for a cookie as it is
-	random := NewSticky(&configs.Sticky{})
+	random := NewSticky(&configs.Sticky{}, nil)
 	for what, other := range map[string]string{
 		"another address":  one.Label("app", "10.0.0.1:81"),
 		"another upstream": one.Label("ap", "p10.0.0.1:80"),
-		"another key":      NewSticky(&configs.Sticky{Key: key + "!"}).Label("app", "10.0.0.1:80"),
+		"another key":      NewSticky(&configs.Sticky{Key: key + "!"}, nil).Label("app", "10.0.0.1:80"),
 		"a random key":     random.Label("app", "10.0.0.1:80"),
-		"another one":      NewSticky(&configs.Sticky{}).Label("app", "10.0.0.1:80"),
+		"another one":      NewSticky(&configs.Sticky{}, nil).Label("app", "10.0.0.1:80"),
 	} {
 		if other == label {
 			t.Errorf("%s: the same label", what)
@@ -188,4 +188,17 @@ func TestAllocPreferred(t *testing.T) {
 			t.Fatal("not found")
 		}
 	})
+}
+
+// A made key outlives a reload, whatever else of the cookie changes; a key of the user's does not stay behind.
+func TestStickyKeyOutlivesAReload(t *testing.T) {
+	t.Parallel()
+	label := func(s *Sticky) string { return s.Label("app", "10.0.0.1:80") }
+	made := NewSticky(&configs.Sticky{Cookie: "a"}, nil)
+	next := NewSticky(&configs.Sticky{Cookie: "b", TTL: time.Hour}, made)
+	assert.Equal(t, label(next), label(made))
+	assert.Equal(t, label(NewSticky(&configs.Sticky{}, next)), label(made))
+	named := NewSticky(&configs.Sticky{Key: key}, made)
+	assert.Equal(t, label(named), label(NewSticky(&configs.Sticky{Key: key}, nil)))
+	assert.Equal(t, label(NewSticky(&configs.Sticky{}, named)) != label(named), true)
 }

@@ -50,7 +50,8 @@ func TestVerbsMistakes(t *testing.T) {
 		{"proxy --tcp --from 8080 --to 127.0.0.1:2", "--from: \"8080\" is not an address"},
 		{"proxy --tcp --from :8080 --to 127.0.0.1", "--to: \"127.0.0.1\" is not an address"},
 		{"run", "sluice.yaml"}, // the default, which is not there
-		{"reload", "reload"},   // a verb that is not built does not exist
+		{"reload", "no sluice runs with"},
+		{"upgrade", "upgrade"}, // a verb that is not built does not exist
 	} {
 		t.Run(row.args, func(t *testing.T) {
 			out, errs, status := sluice(t, strings.Fields(row.args)...)
@@ -61,7 +62,7 @@ func TestVerbsMistakes(t *testing.T) {
 	}
 	out, _, status := sluice(t, "--help")
 	assert.Equal(t, status, 0)
-	for _, verb := range []string{"run", "check", "proxy", "demo", "version"} {
+	for _, verb := range []string{"run", "check", "proxy", "demo", "reload", "status", "version"} {
 		assert.Equal(t, strings.Contains(out, verb), true)
 	}
 }
