@@ -91,9 +91,9 @@ func (u *Upstream) ancestor(same func(*Backend) bool) *Backend {
 }
 
 // takes reports whether connections to o, the same server in another configuration, are as good as b's own: what was said
-// at their beginning is the same, and both count them, or neither.
+// at their beginning is the same, so is who has to be there, and both count them, or neither.
 func (b *Backend) takes(o *Backend) bool {
-	return b.upstream.Proxy == o.upstream.Proxy && b.capped() == o.capped()
+	return b.upstream.Proxy == o.upstream.Proxy && b.upstream.tls == o.upstream.tls && b.host == o.host && b.capped() == o.capped()
 }
 
 // Move gives the idle connections to b on this loop to its heir in another configuration, which has taken over; what is of
