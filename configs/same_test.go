@@ -16,6 +16,15 @@ func TestSame(t *testing.T) {
 	}
 	dir := t.TempDir()
 	makeCertificates(t, filepath.Join(dir, "certs"))
+	for _, name := range []string{"blocked.txt", "servers.txt"} {
+		text, err := os.ReadFile(filepath.Join("examples", name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	load := func(text string) *Config {
 		c, err := Parse(filepath.Join(dir, "full.yaml"), []byte(text))
 		if err != nil {
