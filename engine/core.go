@@ -10,6 +10,7 @@ import (
 	"sluice/engine/h1"
 	"sluice/engine/lease"
 	"sluice/engine/loop"
+	"sluice/engine/machine"
 	"sluice/engine/observe"
 	"sluice/engine/record"
 	"sluice/engine/sock"
@@ -67,7 +68,7 @@ func newCore(index int, e *Engine, ample int) (*core, error) {
 	buffers := pool.NewArena(0)
 	buffers.Ample = ample
 	c.net = sock.NewNet(c.loop, sock.Kernel{}, buffers, pipes)
-	c.net.Ephemeral = ephemeralPort()
+	c.net.Ephemeral = machine.EphemeralPort()
 	e.shakes.serve(c.net)
 	c.dialer = lease.NewDialer(c.net)
 	backs := h1.NewBacks()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/engine/machine"
 	"sluice/engine/observe"
 	"sluice/engine/record"
 	"sluice/engine/sock"
@@ -64,7 +65,7 @@ type Engine struct {
 // New compiles cfg, opens its listening sockets and the access log, and builds the loops. Nothing is accepted before
 // Start. An error in the configuration or the machine's answer to it is configs.Issues.
 func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
-	e := &Engine{log: log, over: make(chan struct{}), started: time.Now(), loopsMax: loopCount(cfg), auto: sock.NewGate(0)}
+	e := &Engine{log: log, over: make(chan struct{}), started: time.Now(), loopsMax: machine.Loops(cfg), auto: sock.NewGate(0)}
 	e.life, e.endLife = context.WithCancel(context.Background())
 	e.stage.Store(observe.ProxyStarting)
 	e.events = newEvents(log)
@@ -75,10 +76,10 @@ func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 	}
 	g.since = e.started
 	e.now.Store(g)
-	e.pipeSize, e.pipes = pipePlan(cfg)
+	e.pipeSize, e.pipes = machine.Pipes(cfg)
 	e.employ(cfg)
 	for i := range e.loopsMax {
-		c, err := newCore(i, e, ampleBuffers(cfg))
+		c, err := newCore(i, e, machine.AmpleBuffers(cfg))
 		if err != nil {
 			e.discard()
 			return nil, fmt.Errorf("cannot make an event loop: %w; %s", err, descriptorHint)
@@ -108,8 +109,8 @@ func (e *Engine) discard() {
 func (e *Engine) Start() error {
 	g := e.now.Load()
 	e.begun.Store(true)
-	boundMemory(g.config)
-	makeRoom(len(e.cores), e.shakes.places())
+	machine.BoundMemory(g.config)
+	machine.MakeRoom(len(e.cores), e.shakes.places())
 	g.discoverServers(e.life)
 	g.handStewards()
 	for _, c := range e.cores {

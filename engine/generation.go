@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/engine/machine"
 	"sluice/engine/observe"
 	"sluice/engine/sock"
 	"sluice/engine/steward"
@@ -98,8 +99,8 @@ func (g *generation) openAdmin(e *Engine) configs.Issues {
 
 // assignGates finds the gate of each station.
 func (e *Engine) assignGates(g *generation) {
-	most := maxConnections(g.config)
-	if most < fewConnections {
+	most := machine.Connections(g.config)
+	if most < machine.FewConnections {
 		e.log.Warn("only few connections fit the limit of open files or runtime.memory", "max_connections", most, "hint", descriptorHint)
 	}
 	for _, st := range g.stations {
@@ -119,7 +120,7 @@ func (e *Engine) assignGates(g *generation) {
 
 // openGates sets the limits of all gates.
 func (g *generation) openGates(auto *sock.Gate) {
-	auto.SetMax(maxConnections(g.config))
+	auto.SetMax(machine.Connections(g.config))
 	for _, st := range g.stations {
 		if st.gate != auto {
 			st.gate.SetMax(int64(st.config.MaxConnections))

@@ -8,6 +8,7 @@ import (
 
 	"sluice/configs"
 	"sluice/engine/loop"
+	"sluice/engine/machine"
 	"sluice/engine/seal"
 	"sluice/engine/sock"
 )
@@ -77,7 +78,7 @@ func workerCount(cfg *configs.Config) int {
 	case cfg.Runtime.Workers > 0:
 		return cfg.Runtime.Workers
 	}
-	return loopCount(cfg)
+	return machine.Loops(cfg)
 }
 
 // speaksTLS reports whether any connection of the loops has TLS; checks have none on loops.

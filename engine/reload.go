@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/engine/machine"
 	"sluice/engine/observe"
 )
 
@@ -113,7 +114,7 @@ func (e *Engine) commit(next *generation) error {
 	}
 	if e.shakes == nil && speaksTLS(next.config) {
 		e.employ(next.config)
-		makeRoom(len(e.cores), e.shakes.places())
+		machine.MakeRoom(len(e.cores), e.shakes.places())
 	}
 	next.handStewards()
 	next.openGates(e.auto)

@@ -10,6 +10,7 @@ import (
 
 	"sluice/configs"
 	"sluice/engine/lease"
+	"sluice/engine/machine"
 	"sluice/engine/observe"
 	"sluice/engine/steward"
 	"sluice/engine/upstream"
@@ -42,7 +43,7 @@ type backings map[string]*backing
 // Check compiles cfg and looks at its files, without listening anywhere or creating anything. The error is
 // configs.Issues with everything that was found.
 func Check(cfg *configs.Config) error {
-	_, issues := compile(context.Background(), cfg, basis{loops: loopCount(cfg)}) // the loader has read the certificates
+	_, issues := compile(context.Background(), cfg, basis{loops: machine.Loops(cfg)}) // the loader has read the certificates
 	if err := observe.Check(cfg.Log.Access.To); err != nil {
 		issues = append(issues, explainLog(cfg, err))
 	}

@@ -20,6 +20,7 @@ import (
 	"sluice/engine/h1/wire"
 	"sluice/engine/loop"
 	"sluice/engine/record"
+	"sluice/engine/roster"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
 	"sluice/pool"
@@ -30,8 +31,8 @@ type front struct {
 	server   *Server
 	gate     *sock.Gate
 	conn     *sock.Conn
-	place    sock.Place[*front] // in the server's list of live connections
-	stream   *stream            // of the exchange under way
+	place    roster.Place[*front] // in the server's list of live connections
+	stream   *stream              // of the exchange under way
 	timer    loop.Timer
 	task     loop.Task // goes on to the next request, or frees
 	arrived  int64     // when it was accepted, on the loop's clock
@@ -63,8 +64,8 @@ func (f *front) begin(s *Server, c *sock.Conn, gate *sock.Gate) {
 	s.net.Loop.Stats().Inc(stat.Active)
 }
 
-// Seat implements sock.Placed.
-func (f *front) Seat() *sock.Place[*front] { return &f.place }
+// Seat implements roster.Placed.
+func (f *front) Seat() *roster.Place[*front] { return &f.place }
 
 // Peeked implements sock.Peeker.
 func (f *front) Peeked(c *sock.Conn, b []byte, eof bool) {

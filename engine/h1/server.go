@@ -17,6 +17,7 @@ import (
 	"sluice/engine/limit"
 	"sluice/engine/proxyproto"
 	"sluice/engine/record"
+	"sluice/engine/roster"
 	"sluice/engine/route"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
@@ -58,7 +59,7 @@ type Server struct {
 	fronts   pool.FreeList[front]
 	streams  pool.FreeList[stream]
 	greets   pool.FreeList[greetings]
-	live     sock.Roster[*front]
+	live     roster.Roster[*front]
 	draining bool
 	retired  bool // connections end with their next answer
 }

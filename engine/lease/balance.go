@@ -11,7 +11,6 @@
 package lease
 
 import (
-	"math/bits"
 	"math/rand/v2"
 )
 
@@ -111,11 +110,4 @@ func (t tier) weights() []int {
 		w[i] = int(t[i].weight)
 	}
 	return w
-}
-
-// below maps a random or hashed 64-bit number to 0 ≤ i < n by a multiplication
-// instead of a division. The bias, n/2^64, is beyond measuring.
-func below(x uint64, n int) int {
-	i, _ := bits.Mul64(x, uint64(n))
-	return int(i)
 }

@@ -18,6 +18,8 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"slices"
+
+	"sluice/engine/key"
 )
 
 const (
@@ -86,10 +88,10 @@ func newRing(t tier) *ring {
 	perWeight, total := pointsFor(t)
 	all := make([]point, 0, total)
 	for i := range t {
-		at := hashName(t[i].backend.Addr.String())
+		at := key.Name(t[i].backend.Addr.String())
 		for range int(t[i].weight) * perWeight {
-			at += golden
-			all = append(all, point{mix64(at), int32(i)})
+			at += key.Golden
+			all = append(all, point{key.Mix(at), int32(i)})
 		}
 	}
 	slices.SortFunc(all, func(a, b point) int {

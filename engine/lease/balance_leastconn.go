@@ -8,7 +8,11 @@
 
 package lease
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+
+	"sluice/engine/turns"
+)
 
 type leastConn struct {
 	tier
@@ -16,7 +20,7 @@ type leastConn struct {
 }
 
 func planLeastConn(t tier, _ SetOptions) plan {
-	cycle := smoothCycle(t.weights())
+	cycle := turns.Cycle(t.weights())
 	return func(rng *rand.PCG) Balancer { return &leastConn{tier: t, walk: newWalk(cycle, rng)} }
 }
 

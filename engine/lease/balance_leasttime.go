@@ -17,6 +17,8 @@ package lease
 import (
 	"math"
 	"math/rand/v2"
+
+	"sluice/engine/key"
 )
 
 const (
@@ -54,7 +56,7 @@ func (l *leastTime) Pick(q *Query) *Backend {
 		case t < least:
 			best, least, tied = m, t, int(m.weight)
 		case t == least && len(l.tier) <= looks: // the first of drawn ones has come by weight
-			if tied += int(m.weight); below(q.rng.Uint64(), tied) < int(m.weight) {
+			if tied += int(m.weight); key.Below(q.rng.Uint64(), tied) < int(m.weight) {
 				best = m
 			}
 		}

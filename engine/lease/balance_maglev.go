@@ -18,6 +18,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"sluice/engine/key"
 )
 
 // maglevSlots is the paper's smaller table: prime, so that every step walks all
@@ -37,7 +39,7 @@ func planMaglev(t tier, o SetOptions) plan {
 }
 
 func (m *maglev) Pick(q *Query) *Backend {
-	slot := below(q.key, maglevSlots)
+	slot := key.Below(q.key, maglevSlots)
 	if o := &m.tier[m.slots[slot]]; o.usable(q) && m.fits(o, m.tier, q) {
 		return o.backend
 	}
@@ -47,7 +49,7 @@ func (m *maglev) Pick(q *Query) *Backend {
 // another finds a stand-in for the owner of slot, which is unusable or at its
 // bound. Rare, so apart.
 func (m *maglev) another(slot int, q *Query) *Backend {
-	step := 1 + below(mix64(q.key), maglevSlots-1)
+	step := 1 + key.Below(key.Mix(q.key), maglevSlots-1)
 	for passed := range maglevSlots {
 		slot = (slot + step) % maglevSlots
 		if o := &m.tier[m.slots[slot]]; o.usable(q) && m.fits(o, m.tier, q) {
@@ -103,12 +105,12 @@ func (p *permutation) claim(slots []int32) int {
 // that instances whose lists are ordered differently build the same table.
 func permutations(t tier) (order []permutation, heaviest int) {
 	for i := range t {
-		h := hashName(t[i].backend.Addr.String())
+		h := key.Name(t[i].backend.Addr.String())
 		p := permutation{
 			member: int32(i),
 			weight: int(t[i].weight),
-			at:     below(h, maglevSlots),
-			skip:   1 + below(mix64(h), maglevSlots-1),
+			at:     key.Below(h, maglevSlots),
+			skip:   1 + key.Below(key.Mix(h), maglevSlots-1),
 		}
 		heaviest = max(heaviest, p.weight)
 		order = append(order, p)

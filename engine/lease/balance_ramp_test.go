@@ -1,6 +1,8 @@
 package lease
 
-import "testing"
+import (
+	"testing"
+)
 
 // TestRampShares: one of four servers starts slowly. It gets the part of its
 // share that its ramp says; the rest goes to the others. A policy in which the

@@ -11,6 +11,8 @@ package lease
 import (
 	"math/bits"
 	"math/rand/v2"
+
+	"sluice/engine/key"
 )
 
 // redraws is how many draws may hit unusable members before the tier is scanned
@@ -44,7 +46,7 @@ func (r *random) draw(except int, q *Query) int {
 			return i
 		}
 	}
-	i := r.next(below(q.rng.Uint64(), len(r.tier)), q)
+	i := r.next(key.Below(q.rng.Uint64(), len(r.tier)), q)
 	if i >= 0 && i == except {
 		i = r.next((i+1)%len(r.tier), q)
 	}

@@ -18,6 +18,7 @@ import (
 	"sluice/engine/door"
 	"sluice/engine/loop"
 	"sluice/engine/record"
+	"sluice/engine/roster"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
 	"sluice/pool"
@@ -56,8 +57,8 @@ type Dialer struct {
 	leases   pool.FreeList[Lease]
 	parked   pool.FreeList[parked]
 	partings pool.FreeList[parting]
-	lots     []*lot              // those that have ever held a connection
-	live     sock.Roster[*Lease] // searches under way
+	lots     []*lot                // those that have ever held a connection
+	live     roster.Roster[*Lease] // searches under way
 }
 
 // NewDialer returns the dialer of net's loop.
@@ -74,9 +75,9 @@ type Lease struct {
 	timer    loop.Timer
 	conn     *sock.Conn
 	backend  *Backend
-	place    sock.Place[*Lease] // among the dialer's
-	ticket   *door.Ticket       // in the upstream's queue
-	errand   *errand            // somebody else makes room
+	place    roster.Place[*Lease] // among the dialer's
+	ticket   *door.Ticket         // in the upstream's queue
+	errand   *errand              // somebody else makes room
 	tried    Tried
 	before   int // how many of tried had failed before this search
 	addr     sock.Addr
@@ -91,8 +92,8 @@ type Lease struct {
 	state    leaseState
 }
 
-// Seat implements sock.Placed.
-func (l *Lease) Seat() *sock.Place[*Lease] { return &l.place }
+// Seat implements roster.Placed.
+func (l *Lease) Seat() *roster.Place[*Lease] { return &l.place }
 
 // Begin starts a search. The taker hears nothing before the present callback has returned.
 func (d *Dialer) Begin(ask Ask) *Lease {

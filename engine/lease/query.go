@@ -14,7 +14,11 @@
 
 package lease
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+
+	"sluice/engine/key"
+)
 
 // Query is reused by its Cursor for one Pick after the other.
 type Query struct {
@@ -63,9 +67,9 @@ func (q *Query) admits(one *live) bool {
 }
 
 func (q *Query) draw() {
-	x := mix64(q.key + golden) // far from what places the key on ring and table
+	x := key.Mix(q.key + key.Golden) // far from what places the key on ring and table
 	if !q.set.policy.Keyed() {
 		x = q.rng.Uint64()
 	}
-	q.lot = int32(below(x, fullRamp))
+	q.lot = int32(key.Below(x, fullRamp))
 }

@@ -16,6 +16,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
+
+	"sluice/engine/key"
 )
 
 // MaxWeight is the largest Member.Weight, as in HAProxy. It bounds what the
@@ -199,13 +201,13 @@ type Cursor struct {
 // at different places, or all of them would send their first connections to the
 // same server. The same loop and seed repeat the same choices.
 func (s *Set) NewCursor(loop int, seed uint64) *Cursor {
-	rng := rand.NewPCG(mix64(seed), mix64(seed+golden*uint64(loop+1)))
+	rng := rand.NewPCG(key.Mix(seed), key.Mix(seed+key.Golden*uint64(loop+1)))
 	return &Cursor{primary: s.primary(rng), backup: s.backup(rng), query: Query{set: s, rng: rng}}
 }
 
 // Pick chooses the backend of a connection, or nil if none is usable or tried
 // is full. Backups are considered only when no other member is usable. The key
-// comes from HashAddr or HashName and matters to keyed policies only. Pick
+// comes from key.Addr or key.Name and matters to keyed policies only. Pick
 // takes nothing: the caller owes an Acquire, and when that fails, because
 // another loop took the last place, it picks again.
 func (c *Cursor) Pick(key uint64, tried *Tried) *Backend {

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"sluice/engine/hello"
+	"sluice/engine/key"
 	"sluice/engine/lease"
 	"sluice/engine/loop"
 	"sluice/engine/proxyproto"
@@ -202,9 +203,9 @@ func (t *tunnel) key(u *lease.Upstream) uint64 {
 	case !u.Policy().Keyed():
 		return 0
 	case u.Key == lease.KeySNI:
-		return lease.HashName(t.rec.SNI)
+		return key.Name(t.rec.SNI)
 	}
-	return lease.HashAddr(t.rec.Client.Addr())
+	return key.Addr(t.rec.Client.Addr())
 }
 
 // Trying implements lease.Taker.

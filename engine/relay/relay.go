@@ -24,6 +24,7 @@ import (
 	"sluice/engine/limit"
 	"sluice/engine/proxyproto"
 	"sluice/engine/record"
+	"sluice/engine/roster"
 	"sluice/engine/route"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
@@ -75,7 +76,7 @@ type Relay struct {
 	reasons  stat.Vector // connections by the reason of their end
 	tunnels  pool.FreeList[tunnel]
 	intros   pool.FreeList[intro]
-	live     sock.Roster[*tunnel]
+	live     roster.Roster[*tunnel]
 }
 
 // New returns the service on the loop of net and dialer.

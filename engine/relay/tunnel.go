@@ -9,6 +9,7 @@ import (
 	"sluice/engine/limit"
 	"sluice/engine/loop"
 	"sluice/engine/record"
+	"sluice/engine/roster"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
 )
@@ -19,7 +20,7 @@ import (
 type tunnel struct {
 	relay      *Relay
 	gate       *sock.Gate
-	place      sock.Place[*tunnel] // in the relay's list of live tunnels
+	place      roster.Place[*tunnel] // in the relay's list of live tunnels
 	intro      *intro
 	front      *sock.Conn
 	back       *sock.Conn
@@ -63,8 +64,8 @@ func (t *tunnel) begin(r *Relay, c *sock.Conn, gate *sock.Gate) {
 	r.net.Loop.Stats().Inc(stat.Active)
 }
 
-// Seat implements sock.Placed.
-func (t *tunnel) Seat() *sock.Place[*tunnel] { return &t.place }
+// Seat implements roster.Placed.
+func (t *tunnel) Seat() *roster.Place[*tunnel] { return &t.place }
 
 // between closes a phase and begins the next.
 func (t *tunnel) between() record.Micros {

@@ -9,6 +9,7 @@ import (
 	"sluice/engine/loop"
 	"sluice/engine/proxyproto"
 	"sluice/engine/record"
+	"sluice/engine/roster"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
 )
@@ -17,7 +18,7 @@ import (
 type attempt struct {
 	proxy    *Proxy
 	x        *exchange.Exchange
-	place    sock.Place[*attempt] // among those of the loop
+	place    roster.Place[*attempt] // among those of the loop
 	lease    *lease.Lease
 	conn     *sock.Conn
 	backend  *lease.Backend
@@ -34,8 +35,8 @@ type attempt struct {
 	answered bool // the answer has been handed over, though it may be kept back still
 }
 
-// Seat implements sock.Placed.
-func (a *attempt) Seat() *sock.Place[*attempt] { return &a.place }
+// Seat implements roster.Placed.
+func (a *attempt) Seat() *roster.Place[*attempt] { return &a.place }
 
 // ask says what connection is wanted; where another request has failed before, an idle one will do as well.
 func (a *attempt) ask(pooled bool) lease.Ask {

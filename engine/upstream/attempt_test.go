@@ -8,7 +8,7 @@ import (
 
 	"sluice/configs"
 	"sluice/engine/exchange"
-	"sluice/engine/lease"
+	"sluice/engine/key"
 	"sluice/engine/record"
 	"sluice/engine/sock"
 	"sluice/engine/stat"
@@ -274,8 +274,8 @@ func TestProxyHeadersToServers(t *testing.T) {
 // What policies go by; a request that does not have it goes by its client.
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	client := lease.HashAddr(netip.MustParseAddr("198.51.100.1"))
-	name := func(s string) uint64 { return lease.HashName([]byte(s)) }
+	client := key.Addr(netip.MustParseAddr("198.51.100.1"))
+	name := func(s string) uint64 { return key.Name([]byte(s)) }
 	for _, c := range []struct {
 		on, called string
 		fields     []string

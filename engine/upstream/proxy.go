@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"sluice/engine/exchange"
+	"sluice/engine/key"
 	"sluice/engine/lease"
+	"sluice/engine/roster"
 	"sluice/engine/sock"
 	"sluice/pool"
 )
@@ -24,7 +26,7 @@ type Origins struct {
 	dialer   *lease.Dialer
 	backs    func(*sock.Conn) exchange.Back
 	attempts pool.FreeList[attempt]
-	live     sock.Roster[*attempt]
+	live     roster.Roster[*attempt]
 }
 
 // NewOrigins returns the maker of attempts on net's loop. backs makes the protocol's side of a connection.
@@ -80,9 +82,9 @@ func (p *Proxy) key(x *exchange.Exchange) uint64 {
 		return 0
 	}
 	if value := p.keyValue(x); len(value) > 0 {
-		return lease.HashName(value)
+		return key.Name(value)
 	}
-	return lease.HashAddr(x.Client.Addr())
+	return key.Addr(x.Client.Addr())
 }
 
 // keyValue is the part of the request that the key is made of; nil if the request has none.

@@ -12,13 +12,13 @@ import (
 	"sluice/internal/assert"
 )
 
-const key = "0123456789abcdef"
+const stickyKey = "0123456789abcdef"
 
 // sticky is a rig with n servers and a cookie called "srv".
 func sticky(t *testing.T, n int, ttl time.Duration) *rig {
 	t.Helper()
 	r := retrying(t, n)
-	s := NewSticky(&configs.Sticky{Cookie: "srv", Key: key, TTL: ttl}, nil)
+	s := NewSticky(&configs.Sticky{Cookie: "srv", Key: stickyKey, TTL: ttl}, nil)
 	u := r.proxy.Upstream
 	var specs []lease.Spec
 	for _, b := range u.Set().Backends() {
@@ -159,7 +159,7 @@ func TestTheCookiesAttributes(t *testing.T) {
 // The same key makes the same labels, in every instance; without a key, each process has its own.
 func TestLabelsOfServers(t *testing.T) {
 	t.Parallel()
-	one, same := NewSticky(&configs.Sticky{Key: key}, nil), NewSticky(&configs.Sticky{Key: key}, nil)
+	one, same := NewSticky(&configs.Sticky{Key: stickyKey}, nil), NewSticky(&configs.Sticky{Key: stickyKey}, nil)
 	label := one.Label("app", "10.0.0.1:80")
 	assert.Equal(t, []any{len(label), same.Label("app", "10.0.0.1:80")}, []any{16, label})
 	assert.Equal(t, strings.Trim(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), "") // fit for a cookie as it is
@@ -167,7 +167,7 @@ func TestLabelsOfServers(t *testing.T) {
 	for what, other := range map[string]string{
 		"another address":  one.Label("app", "10.0.0.1:81"),
 		"another upstream": one.Label("ap", "p10.0.0.1:80"),
-		"another key":      NewSticky(&configs.Sticky{Key: key + "!"}, nil).Label("app", "10.0.0.1:80"),
+		"another key":      NewSticky(&configs.Sticky{Key: stickyKey + "!"}, nil).Label("app", "10.0.0.1:80"),
 		"a random key":     random.Label("app", "10.0.0.1:80"),
 		"another one":      NewSticky(&configs.Sticky{}, nil).Label("app", "10.0.0.1:80"),
 	} {
@@ -198,7 +198,7 @@ func TestStickyKeyOutlivesAReload(t *testing.T) {
 	next := NewSticky(&configs.Sticky{Cookie: "b", TTL: time.Hour}, made)
 	assert.Equal(t, label(next), label(made))
 	assert.Equal(t, label(NewSticky(&configs.Sticky{}, next)), label(made))
-	named := NewSticky(&configs.Sticky{Key: key}, made)
-	assert.Equal(t, label(named), label(NewSticky(&configs.Sticky{Key: key}, nil)))
+	named := NewSticky(&configs.Sticky{Key: stickyKey}, made)
+	assert.Equal(t, label(named), label(NewSticky(&configs.Sticky{Key: stickyKey}, nil)))
 	assert.Equal(t, label(NewSticky(&configs.Sticky{}, named)) != label(named), true)
 }

@@ -1,4 +1,4 @@
-package lease
+package key
 
 import (
 	"math/bits"
@@ -13,24 +13,24 @@ func TestKeysAreFixed(t *testing.T) {
 		"10.1.2.3":    0x1142864422fd4b44,
 		"2001:db8::7": 0x7b4b29bff592ca27,
 	} {
-		if got := HashAddr(netip.MustParseAddr(s)); got != want {
-			t.Errorf("HashAddr(%s) = %#x, want %#x", s, got, want)
+		if got := Addr(netip.MustParseAddr(s)); got != want {
+			t.Errorf("Addr(%s) = %#x, want %#x", s, got, want)
 		}
 	}
 	for s, want := range map[string]uint64{
 		"":            0xf52a15e9a9b5e89b,
-		"foobar":      mix64(0x85944171f73967e8), // FNV-1a's published test vector
+		"foobar":      Mix(0x85944171f73967e8), // FNV-1a's published test vector
 		"example.com": 0x4d07e1c6cc597ab7,
 	} {
-		if got := HashName([]byte(s)); got != want {
-			t.Errorf("HashName(%q) = %#x, want %#x", s, got, want)
+		if got := Name([]byte(s)); got != want {
+			t.Errorf("Name(%q) = %#x, want %#x", s, got, want)
 		}
 	}
 }
 
-func TestHashAddrUnmaps(t *testing.T) {
+func TestAddrUnmaps(t *testing.T) {
 	plain, mapped := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::ffff:192.0.2.1")
-	if HashAddr(plain) != HashAddr(mapped) {
+	if Addr(plain) != Addr(mapped) {
 		t.Error("one client has two keys")
 	}
 }
@@ -56,7 +56,7 @@ func TestKeysAvalanche(t *testing.T) {
 		}
 	}
 	v4, v6 := netip.MustParseAddr("10.0.0.0"), netip.MustParseAddr("2001:db8::")
-	check("IPv4", func(int) uint64 { v4 = v4.Next(); return HashAddr(v4) })
-	check("IPv6", func(int) uint64 { v6 = v6.Next(); return HashAddr(v6) })
-	check("names", func(i int) uint64 { return HashName([]byte{byte(i >> 8), byte(i)}) })
+	check("IPv4", func(int) uint64 { v4 = v4.Next(); return Addr(v4) })
+	check("IPv6", func(int) uint64 { v6 = v6.Next(); return Addr(v6) })
+	check("names", func(i int) uint64 { return Name([]byte{byte(i >> 8), byte(i)}) })
 }

@@ -1,6 +1,6 @@
-package sock
-
-// The connections of a service on one loop: a list of those that are not over, and who waits for it to be empty.
+// Package roster lists what is alive on a loop, such as the connections of a service that are not over, and tells who waits for
+// there to be nothing.
+package roster
 
 // Place is an object's place in a roster, embedded in it so that joining allocates nothing.
 type Place[T any] struct{ prev, next T }

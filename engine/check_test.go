@@ -2,7 +2,6 @@ package engine
 
 import (
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -45,32 +44,6 @@ func TestExplainBind(t *testing.T) {
 			t.Errorf("%v: got %q", c.err, message)
 		}
 	}
-}
-
-func TestLoopCount(t *testing.T) {
-	cfg := new(configs.Config)
-	assert.Equal(t, loopCount(cfg), min(runtime.GOMAXPROCS(0), maxLoops))
-	cfg.Runtime.Loops = 7
-	assert.Equal(t, loopCount(cfg), 7)
-}
-
-// max_connections: auto follows whichever of memory and descriptors is scarcer, and is never nothing.
-func TestMaxConnections(t *testing.T) {
-	t.Parallel()
-	cfg := new(configs.Config)
-	files := min(int64(descriptorLimit())*descriptorShare/100, int64(descriptorLimit())-ownDescriptors(cfg)) / 2
-	for memory, want := range map[configs.Size]int64{
-		1:                        1,
-		10 * connectionMemory:    10,
-		configs.Size(1) << 60:    files,
-		100*connectionMemory - 1: 99,
-	} {
-		cfg.Runtime.Memory = memory
-		assert.Equal(t, maxConnections(cfg), min(want, files))
-	}
-	cfg.Runtime.Memory = 0
-	assert.Equal(t, memoryBudget(cfg) > 1<<20, true)
-	assert.Equal(t, memoryBudget(cfg) <= availableMemory(), true)
 }
 
 func TestListenAddr(t *testing.T) {

@@ -1,6 +1,6 @@
-package engine
-
-// What the machine allows: loops, connections, memory.
+// Package machine finds out what the machine allows: loops, connections, memory. What is set to auto in the configuration comes
+// from here.
+package machine
 
 import (
 	"math"
@@ -38,22 +38,22 @@ const (
 	bufferMemoryShare = 50
 	// spareDescriptors is kept free of connections and pipes: logs, listeners, the process itself.
 	spareDescriptors = 64
-	// fewConnections is where a small limit is more likely a mistake than a wish.
-	fewConnections = 128
+	// FewConnections is where a small limit is more likely a mistake than a wish.
+	FewConnections = 128
 	// maxLoops bounds runtime.loops: auto.
 	maxLoops = 256
 )
 
-// loopCount is runtime.loops, or one for each core that this process may use. GOMAXPROCS already knows the cgroup.
-func loopCount(cfg *configs.Config) int {
+// Loops is runtime.loops, or one for each core that this process may use. GOMAXPROCS already knows the cgroup.
+func Loops(cfg *configs.Config) int {
 	if cfg.Runtime.Loops > 0 {
 		return cfg.Runtime.Loops
 	}
 	return min(runtime.GOMAXPROCS(0), maxLoops)
 }
 
-// maxConnections is what max_connections: auto means, for all listeners that say so together.
-func maxConnections(cfg *configs.Config) int64 {
+// Connections is what max_connections: auto means, for all listeners that say so together.
+func Connections(cfg *configs.Config) int64 {
 	files := int64(descriptorLimit())
 	byFiles := min(files*descriptorShare/100, files-ownDescriptors(cfg)) / 2
 	byMemory := memoryBudget(cfg) / connectionMemory
@@ -67,25 +67,25 @@ func ownDescriptors(cfg *configs.Config) int64 {
 	for _, l := range cfg.Listeners {
 		each += len(l.Bind)
 	}
-	return int64(loopCount(cfg)*each + spareDescriptors)
+	return int64(Loops(cfg)*each + spareDescriptors)
 }
 
-// pipePlan is the size of pipes, and how many there may be over all loops. They take only descriptors that connections leave free.
-func pipePlan(cfg *configs.Config) (size int, budget *pool.PipeBudget) {
+// Pipes is the size of pipes, and how many there may be over all loops. They take only descriptors that connections leave free.
+func Pipes(cfg *configs.Config) (size int, budget *pool.PipeBudget) {
 	limits := pool.ReadPipeLimits()
 	size = smallPipe
 	if limits.Privileged {
 		size = largePipe
 	}
-	free := int(int64(descriptorLimit()) - ownDescriptors(cfg) - 2*maxConnections(cfg))
+	free := int(int64(descriptorLimit()) - ownDescriptors(cfg) - 2*Connections(cfg))
 	pinned := memoryBudget(cfg) / 100 * pipeMemoryShare / int64(size)
 	most := max(0, min(limits.MaxPipes(size), free/2, int(min(pinned, 1<<20))))
 	return size, pool.NewPipeBudget(most)
 }
 
-// ampleBuffers is one loop's share of the memory that buffers may take before none is kept for comfort, in bytes.
-func ampleBuffers(cfg *configs.Config) int {
-	return int(memoryBudget(cfg) / 100 * bufferMemoryShare / int64(loopCount(cfg)))
+// AmpleBuffers is one loop's share of the memory that buffers may take before none is kept for comfort, in bytes.
+func AmpleBuffers(cfg *configs.Config) int {
+	return int(memoryBudget(cfg) / 100 * bufferMemoryShare / int64(Loops(cfg)))
 }
 
 // descriptorLimit is how many descriptors this process may open. The Go runtime raises the soft limit to the hard one
@@ -106,8 +106,8 @@ func memoryBudget(cfg *configs.Config) int64 {
 	return availableMemory() / 100 * memoryShare
 }
 
-// ephemeralPort is the lowest port that the kernel chooses by itself.
-func ephemeralPort() uint16 {
+// EphemeralPort is the lowest port that the kernel chooses by itself.
+func EphemeralPort() uint16 {
 	const usual = 32768
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	if err != nil {
@@ -152,16 +152,16 @@ func cgroupMemory(membership, mount string) int64 {
 	}
 }
 
-// makeRoom sees to it that there is a processor of the Go scheduler more than there are loops. The scheduler takes a
+// MakeRoom sees to it that there is a processor of the Go scheduler more than there are loops. The scheduler takes a
 // processor away from whoever waits in a system call for more than 20 µs, unless another one is idle; a loop that
 // waits for events would lose its own, and win it back, thousands of times a second. And what runs beside the loops
 // (logs, collector) gets a place of its own. So does each worker: a loop that had to wait for one would wait for a whole
 // handshake, while the kernel lets the one that has slept go first.
-func makeRoom(loops, workers int) {
+func MakeRoom(loops, workers int) {
 	if runtime.GOMAXPROCS(0) <= loops+workers {
 		runtime.GOMAXPROCS(loops + workers + 1)
 	}
 }
 
-// boundMemory tells the collector of the budget: it works harder near it instead of passing it.
-func boundMemory(cfg *configs.Config) { debug.SetMemoryLimit(memoryBudget(cfg)) }
+// BoundMemory tells the collector of the budget: it works harder near it instead of passing it.
+func BoundMemory(cfg *configs.Config) { debug.SetMemoryLimit(memoryBudget(cfg)) }
