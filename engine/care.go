@@ -21,7 +21,7 @@ func (e *Engine) hireStewards(g *generation) {
 			continue
 		}
 		options := steward.Options{
-			Hooks: e, Log: e.events.logger(e.log), Resolvers: b.resolvers, Secure: g.vault.checksOf(b.config.Name),
+			Hooks: e, Log: e.events.Logger(e.log), Resolvers: b.resolvers, Secure: g.vault.checksOf(b.config.Name),
 		}
 		if g.before != nil {
 			if old := g.before.upstream(b.config.Name); old != nil {

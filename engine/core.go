@@ -82,7 +82,7 @@ func newCore(index int, e *Engine, ample int) (*core, error) {
 // reportPanic tells operators of a panic that cost one connection.
 func (e *Engine) reportPanic(value any, stack []byte) {
 	text := fmt.Sprint(value)
-	e.events.say(func(log *slog.Logger) {
+	e.events.Say(func(log *slog.Logger) {
 		log.Error("a connection was closed because of a fault in the proxy", "panic", text, "stack", string(stack))
 	})
 }
@@ -198,7 +198,7 @@ const descriptorHint = "raise the limit of open files (ulimit -n, LimitNOFILE=) 
 // shortage makes the report of a listener that ran out of descriptors, and of its recovery.
 func (e *Engine) shortage(listener string) func(syscall.Errno) {
 	return func(err syscall.Errno) {
-		e.events.say(func(log *slog.Logger) {
+		e.events.Say(func(log *slog.Logger) {
 			if err == 0 {
 				log.Info("accepting connections again", "listener", listener)
 				return
@@ -222,7 +222,7 @@ func (e *Engine) full(c *core, st *station) func() {
 			return
 		}
 		said = now
-		e.events.say(func(log *slog.Logger) {
+		e.events.Say(func(log *slog.Logger) {
 			log.Warn("max_connections is reached: new connections wait in the backlog", "listener", name,
 				"max_connections", gate.Max(), "hint", "raise max_connections, or the limit of open files (ulimit -n, LimitNOFILE=)")
 		})

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/engine/events"
 	"sluice/engine/machine"
 	"sluice/engine/observe"
 	"sluice/engine/record"
@@ -36,7 +37,7 @@ type Engine struct {
 	Level *slog.LevelVar
 
 	log      *slog.Logger
-	events   *events
+	events   *events.Events
 	pipes    *pool.PipeBudget
 	pipeSize int         // bytes
 	shakes   *handshakes // nil until something speaks TLS; changed by whoever holds turn, before the loops hear of it
@@ -68,10 +69,10 @@ func New(cfg *configs.Config, log *slog.Logger) (*Engine, error) {
 	e := &Engine{log: log, over: make(chan struct{}), started: time.Now(), loopsMax: machine.Loops(cfg), auto: sock.NewGate(0)}
 	e.life, e.endLife = context.WithCancel(context.Background())
 	e.stage.Store(observe.ProxyStarting)
-	e.events = newEvents(log)
+	e.events = events.New(log)
 	g, issues := e.prepare(e.life, cfg, nil)
 	if len(issues) > 0 {
-		e.events.close()
+		e.events.Close()
 		return nil, issues
 	}
 	g.since = e.started
@@ -102,7 +103,7 @@ func (e *Engine) discard() {
 	if e.control != nil {
 		e.control.Close()
 	}
-	e.events.close()
+	e.events.Close()
 }
 
 // Start runs the loops and begins to accept; when it returns nil, every listener does.
@@ -145,7 +146,7 @@ func (e *Engine) close() {
 	e.closeAdmins()
 	g.closeStewards()
 	g.vault.close(nil)
-	e.events.close()
+	e.events.Close()
 	g.access.Close()
 	g.addresses.unlink(nil)
 	e.parting.Wait()
@@ -159,7 +160,7 @@ func (e *Engine) run(c *core) {
 		e.failed = errors.Join(e.failed, err)
 		e.mu.Unlock()
 		// Its sockets would go on to collect connections that nobody takes: better no proxy than half of one.
-		e.events.say(func(log *slog.Logger) {
+		e.events.Say(func(log *slog.Logger) {
 			log.Error("an event loop failed; stopping", "loop", c.loop.Index(), "error", err)
 		})
 		go e.Stop()

@@ -111,7 +111,7 @@ func (v *vault) close(heir *vault) {
 
 // certWatch tells operators what happens to the files of owner.
 func (e *Engine) certWatch(owner string, keyLog *os.File) certs.Watch {
-	log := e.events.logger(e.log)
+	log := e.events.Logger(e.log)
 	w := certs.Watch{
 		Trouble: func(err error) {
 			level := slog.LevelWarn

@@ -9,7 +9,7 @@ func House() Rules {
 		Arrows:     arrows,
 		Sizes:      Sizes{FileTarget: 400, FileHard: 600, FunctionTarget: 40, FunctionHard: 70, PackageHard: 3000, ParametersHard: 4},
 		LoopOwned:  []string{"pool", "engine/**"},
-		LoopFree:   []string{"engine", "engine/observe", "engine/health", "engine/discover", "engine/steward", "engine/watch", "engine/certs", "engine/machine"},
+		LoopFree:   []string{"engine", "engine/observe", "engine/health", "engine/discover", "engine/steward", "engine/watch", "engine/certs", "engine/machine", "engine/events"},
 		Exceptions: exceptions,
 	}
 }
@@ -73,6 +73,7 @@ var arrows = []Arrow{
 	{From: "engine/template", To: upToExchange},
 	{From: "engine/feature/**", To: slices.Concat(upToExchange, []string{"engine/template"}), Libraries: anything},
 	{From: "engine/health", To: []string{"configs", "engine/record"}},
+	{From: "engine/events"},
 	{From: "engine/machine", To: []string{"configs", "pool"}, Libraries: sys},
 	{From: "engine/watch", Libraries: sys},
 	{From: "engine/certs", To: []string{"configs", "configs/credential", "engine/record", "engine/watch"}, Libraries: ocsp},

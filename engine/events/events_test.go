@@ -1,4 +1,4 @@
-package engine
+package events
 
 import (
 	"context"
@@ -61,16 +61,16 @@ func TestEventsComeInOrder(t *testing.T) {
 	t.Parallel()
 	to := newSlowLog()
 	close(to.open)
-	e := newEvents(slog.New(to))
-	log := e.logger(slog.New(to)).With("upstream", "app").WithGroup("g")
+	e := New(slog.New(to))
+	log := e.Logger(slog.New(to)).With("upstream", "app").WithGroup("g")
 	var want []string
 	for i := range eventsWaiting / 2 {
 		log.Info("line", "i", i)
 		log.Debug("not enabled")
-		e.say(func(log *slog.Logger) { log.Warn("said", "i", i) })
+		e.Say(func(log *slog.Logger) { log.Warn("said", "i", i) })
 		want = append(want, fmt.Sprintf("[upstream=app]g.line i=%d", i), fmt.Sprintf("said i=%d", i))
 	}
-	e.close()
+	e.Close()
 	assert.Equal(t, strings.Join(to.lines, "\n"), strings.Join(want, "\n"))
 }
 
@@ -86,15 +86,15 @@ func numbers(n int) (list []string) {
 func TestABlockedLogBlocksNobody(t *testing.T) {
 	t.Parallel()
 	to := newSlowLog()
-	e := newEvents(slog.New(to))
-	log := e.logger(slog.New(to))
+	e := New(slog.New(to))
+	log := e.Logger(slog.New(to))
 	log.Info("0")
 	<-to.taken // it is stuck with this one
 	for i := 1; i < 2*eventsWaiting; i++ {
 		log.Info(fmt.Sprint(i))
 	}
 	close(to.open)
-	e.close()
+	e.Close()
 	assert.Equal(t, len(to.lines), eventsWaiting+2)
 	assert.Equal(t, slices.DeleteFunc(to.lines, func(line string) bool { return strings.Contains(line, "were dropped") }), numbers(eventsWaiting+1))
 }
@@ -103,10 +103,10 @@ func TestABlockedLogBlocksNobody(t *testing.T) {
 func TestABlockedLogAtTheEnd(t *testing.T) {
 	t.Parallel()
 	to := newSlowLog()
-	e := newEvents(slog.New(to))
-	e.logger(slog.New(to)).Info("stuck")
+	e := New(slog.New(to))
+	e.Logger(slog.New(to)).Info("stuck")
 	began := time.Now()
-	e.close()
+	e.Close()
 	if took := time.Since(began); took < eventsClose || took > 10*eventsClose {
 		t.Errorf("it took %v", took)
 	}

@@ -1,4 +1,5 @@
-package engine
+// Package events carries lines for operators from the loops to the log.
+package events
 
 import (
 	"context"
@@ -7,9 +8,9 @@ import (
 	"time"
 )
 
-// events carries lines for operators from the loops to the log. A loop never waits for a log that does not take
+// Events carries lines for operators from the loops to the log. A loop never waits for a log that does not take
 // lines: beyond a few that are on their way, more are dropped; each kind is rare, and counted elsewhere too.
-type events struct {
+type Events struct {
 	queue chan func(*slog.Logger)
 	done  chan struct{}
 	lost  atomic.Uint64 // lines dropped since the last that was taken
@@ -20,8 +21,9 @@ const (
 	eventsClose   = time.Second
 )
 
-func newEvents(log *slog.Logger) *events {
-	e := &events{queue: make(chan func(*slog.Logger), eventsWaiting), done: make(chan struct{})}
+// New returns Events whose lines go to log. The owner closes them.
+func New(log *slog.Logger) *Events {
+	e := &Events{queue: make(chan func(*slog.Logger), eventsWaiting), done: make(chan struct{})}
 	go func() {
 		defer close(e.done)
 		for say := range e.queue {
@@ -34,8 +36,8 @@ func newEvents(log *slog.Logger) *events {
 	return e
 }
 
-// say hands over one line. It may be called from a loop.
-func (e *events) say(line func(*slog.Logger)) {
+// Say hands over one line. It may be called from a loop.
+func (e *Events) Say(line func(*slog.Logger)) {
 	select {
 	case e.queue <- line:
 	default:
@@ -43,18 +45,18 @@ func (e *events) say(line func(*slog.Logger)) {
 	}
 }
 
-// logger returns a logger like log whose lines are handed over as by say, for those who must not wait either.
-func (e *events) logger(log *slog.Logger) *slog.Logger { return slog.New(patient{e, log.Handler()}) }
+// Logger returns a logger like log whose lines are handed over as by Say, for those who must not wait either.
+func (e *Events) Logger(log *slog.Logger) *slog.Logger { return slog.New(patient{e, log.Handler()}) }
 
 // patient is a slog.Handler that leaves the work to the events' goroutine.
 type patient struct {
-	events *events
+	events *Events
 	slog.Handler
 }
 
 // Handle implements slog.Handler.
 func (p patient) Handle(_ context.Context, r slog.Record) error {
-	p.events.say(func(*slog.Logger) { _ = p.Handler.Handle(context.Background(), r) })
+	p.events.Say(func(*slog.Logger) { _ = p.Handler.Handle(context.Background(), r) })
 	return nil
 }
 
@@ -68,8 +70,8 @@ func (p patient) WithGroup(name string) slog.Handler {
 	return patient{p.events, p.Handler.WithGroup(name)}
 }
 
-// close writes what is waiting, as far as the log takes it within a second. No loop may run any more.
-func (e *events) close() {
+// Close writes what is waiting, as far as the log takes it within a second. No loop may run any more.
+func (e *Events) Close() {
 	close(e.queue)
 	select {
 	case <-e.done:
