@@ -185,7 +185,7 @@ func fullPipe(t testing.TB) *os.File {
 		r.Close()
 		w.Close()
 	})
-	assert.NoError(t, w.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
+	assert.NoError(t, w.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
 	n, err := w.Write(make([]byte, 64*mebibyte))
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("a pipe takes %d bytes and %v", n, err)
