@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"sluice/configs/foreign"
+	"sluice/configs/kinds"
 	"sluice/configs/literal"
 	"sluice/configs/tree"
 )
@@ -29,7 +30,7 @@ var serverWords = tree.Line{First: "address", Flags: []string{"backup"}}
 var serverLine = &table[Server]{
 	at:      func(s *Server) *Position { return &s.At },
 	foreign: foreign.Server,
-	rows:    serverRows(fixedAddress),
+	rows:    serverRows(kinds.FixedAddress),
 }
 
 // ParseServers reads the text of a file of servers, which has at most 1,000,000 bytes and 10,000 servers. The servers are in the
