@@ -109,7 +109,7 @@ func headerEdits(name kind[string]) *table[HeaderEdits] {
 			doc: "Fields that replace all others of their name. Values may hold placeholders."},
 		{key: "add", to: fields(name, kinds.FieldValue, true, func(h *HeaderEdits) *[]HeaderValue { return &h.Add }), none: "none", apply: newConnections,
 			doc: "Fields that come after those that are there. Values may hold placeholders."},
-		{key: "remove", to: list(name, func(h *HeaderEdits) *[]string { return &h.Remove }), none: "none", apply: newConnections,
+		{key: "remove", to: list(kinds.Name, func(h *HeaderEdits) *[]string { return &h.Remove }), none: "none", apply: newConnections,
 			doc: "Names of fields that are left out."},
 	}}
 }
