@@ -172,3 +172,26 @@ func TestAllocAnExchangeOverTLS(t *testing.T) {
 	total := stat.Sum(e.Counters()...)
 	assert.Equal(t, total.Get(stat.TLSServerFull), uint64(1))
 }
+
+// The certificate that is shown to servers is in the status; an upstream that shows none is there when a file of it is broken.
+func TestCredentialsOfUpstreams(t *testing.T) {
+	t.Parallel()
+	ca := pki.New(t, "root")
+	cert, key := ca.Issue(t, pki.Leaf{Names: []string{"proxy.test"}}).Files(t)
+	root := ca.File(t)
+	e := runs(t, fmt.Sprintf(`
+listeners: {web: {bind: %q, upstream: app}}
+routes: [{upstream: silent, paths: /silent}]
+upstreams:
+  app: {servers: "https://127.0.0.1:1", tls: {cert: %q, key: %q}}
+  silent: {servers: "https://127.0.0.1:1", tls: {ca: %q}}
+`, freePort(), cert, key, root))
+	seen := e.TLS().Credentials
+	assert.Equal(t, len(seen), 1)
+	assert.Equal(t, []any{seen[0].Upstream, seen[0].Refused, seen[0].Certificates[0].Names}, []any{"app", 0, []string{"proxy.test"}})
+	assert.NoError(t, os.WriteFile(root, nil, 0o600))
+	assert.Eventually(t, func() bool {
+		seen = e.TLS().Credentials
+		return len(seen) == 2 && seen[1].Upstream == "silent" && seen[1].Refused == 1
+	})
+}

@@ -85,7 +85,7 @@ type Lease struct {
 	cause    syscall.Errno
 	detail   string
 	until    int64 // when it gives up waiting for a turn, once it has begun; all its waits together count
-	silent   int8  // attempts that timed out
+	dear     int8  // attempts that timed out, or came as far as a handshake
 	idle     bool  // the connection was idle before
 	reserved bool  // the connection, or the one to be dialed, is counted among its server's
 	waited   bool  // it has waited for its turn
@@ -272,16 +272,16 @@ func (l *Lease) Broken(_ *sock.Conn, cause syscall.Errno) {
 func (l *Lease) again(why record.Reason, cause syscall.Errno, detail string) {
 	l.missed(why, cause, detail)
 	l.set(picking)
-	if l.ask.Once || l.silent >= maxTimeouts || why.Side() == record.Self && why != record.ConnectFailed {
+	if l.ask.Once || l.dear >= maxDear || why.Side() == record.Self && why != record.ConnectFailed {
 		l.fail()
 		return
 	}
 	l.next()
 }
 
-// maxTimeouts is how many servers may let a connection wait for the whole of its timeout, connect or tls: nobody waits for a
-// ninth.
-const maxTimeouts = 8
+// maxDear is how many servers may let a connection wait for the whole of its connect timeout, or have a handshake made for
+// nothing: nobody waits for a ninth, or has us work for it.
+const maxDear = 8
 
 // Expired ends an attempt that takes too long.
 func (l *Lease) Expired(*loop.Timer) {
@@ -293,7 +293,7 @@ func (l *Lease) Expired(*loop.Timer) {
 		l.roomMade()
 		return
 	}
-	l.silent++
+	l.dear++
 	l.again(record.ConnectTimeout, syscall.ETIMEDOUT, "")
 }
 

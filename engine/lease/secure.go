@@ -99,8 +99,8 @@ func (l *Lease) Unsecured(c *sock.Conn, failure *seal.Failure) {
 // unsecured goes on after a handshake that came to nothing. A fault of our own is no reason to trouble another server.
 func (l *Lease) unsecured(why record.Reason, cause syscall.Errno, detail string) {
 	l.dialer.net.Loop.Stats().Inc(stat.TLSServerFailed)
+	l.dear++
 	if why == record.ServerHandshakeTimeout {
-		l.silent++
 		cause = syscall.ETIMEDOUT
 	}
 	l.again(why, cause, detail)

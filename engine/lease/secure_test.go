@@ -223,6 +223,51 @@ func TestTooManyHandshakes(t *testing.T) {
 	b.call(func() { assert.Equal(t, b.loop.Stats().Get(stat.TLSServerFailed), uint64(1)) })
 }
 
+// stuck is work that takes until it is told to end.
+type stuck struct {
+	loop.Job
+	begun, end chan struct{}
+}
+
+func (s *stuck) Run()  { close(s.begun); <-s.end }
+func (s *stuck) Done() {}
+
+// Time that passes while a handshake waits for a worker of ours is not the server's either.
+func TestNoWorkerInTime(t *testing.T) {
+	t.Parallel()
+	workers := loop.NewWorkers(1, 64)
+	handshakes := seal.NewPool(workers)
+	t.Cleanup(func() { workers.Close(); handshakes.Close() })
+	b := newBench(t, 0)
+	work := &stuck{begun: make(chan struct{}), end: make(chan struct{})}
+	work.Bind(work)
+	b.call(func() { b.net.Handshakes = handshakes; workers.Submit(b.loop, &work.Job) })
+	<-work.begun
+	_, server, client := site(t)
+	one := tlsOrigin(t, "one", client, shakes(server))
+	k, _ := b.seek(secured(30*time.Millisecond, one), time.Second)
+	o := <-k.told
+	close(work.end)
+	assert.Equal(t, o, outcome{why: record.Busy, about: seal.TooBusy.Text})
+	assert.Equal(t, one.Failures(), uint64(0))
+}
+
+// Handshakes are work, for us as well: not many are made for nothing.
+func TestHandshakesForNothingAreBounded(t *testing.T) {
+	t.Parallel()
+	b := secureBench(t)
+	_, server, client := site(t)
+	other := client.Clone()
+	other.ServerName = "db.test"
+	var all []*Backend
+	for range maxDear + 2 {
+		all = append(all, tlsOrigin(t, "wrong", other, shakes(server)))
+	}
+	k, _ := b.seek(secured(unhurried, all...), time.Second)
+	o := <-k.told
+	assert.Equal(t, []any{o.why, len(k.tried)}, []any{record.ServerCertificate, maxDear})
+}
+
 // introducer begins connections with a header.
 type introducer struct {
 	*taker

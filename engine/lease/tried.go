@@ -7,7 +7,7 @@ package lease
 
 // MaxAttempts is the most backends one connection may try. A refusal costs some
 // 50 µs, so a client does not notice a rack of dead servers in front of a live
-// backup; silence is bounded apart, by maxTimeouts.
+// backup; silence is bounded apart, by maxDear.
 const MaxAttempts = 32
 
 // Tried is the backends one connection has tried. The zero value is none; so is

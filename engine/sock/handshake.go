@@ -185,9 +185,14 @@ func (l *layer) giveUp() {
 	l.conn.clear(sealing)
 }
 
-// Expired implements loop.Expirer: the handshake has not been done in time.
+// Expired implements loop.Expirer: the handshake has not been done in time. Where it is the workers' turn, the peer is not
+// to blame.
 func (l *layer) Expired(*loop.Timer) {
-	if l.shake != nil {
+	switch {
+	case l.shake == nil:
+	case l.shake.Stepping():
+		l.fail(seal.TooBusy)
+	default:
 		l.fail(seal.TooSlow)
 	}
 }

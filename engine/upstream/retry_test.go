@@ -66,6 +66,10 @@ var ways = map[string]struct {
 }{
 	"reset": {func(r *rig) { r.back().fails(record.Error{Kind: record.ServerReset, Retry: record.RetryIfReused}) },
 		func(allowed *Retry) *bool { return &allowed.Reset }, record.ServerReset, 502, 1},
+	"truncated": {func(r *rig) { r.back().fails(record.Error{Kind: record.ServerTruncated, Retry: record.RetryIfReused}) },
+		func(allowed *Retry) *bool { return &allowed.Reset }, record.ServerTruncated, 502, 1},
+	"violated": {func(r *rig) { r.back().fails(record.Error{Kind: record.ServerViolation, Retry: record.RetryIfReused}) },
+		func(allowed *Retry) *bool { return &allowed.Reset }, record.ServerViolation, 502, 1},
 	"lost": {func(r *rig) { r.back().fails(record.Error{Kind: record.ServerLost, Retry: record.RetryIfReused}) },
 		func(allowed *Retry) *bool { return &allowed.Reset }, record.ServerLost, 502, 1},
 	"cut": {func(r *rig) { r.back().fails(record.Error{Kind: record.AnswerCut, Retry: record.RetryIfReused}) },

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -477,4 +479,52 @@ func TestBackTLSServerResets(t *testing.T) {
 	assert.NoError(t, raw.Close())
 	client.hearsReset()
 	assert.Equal(t, p.ends("server_reset").Error, syscall.ECONNRESET.Error())
+}
+
+// Many at once, both ways, of every size: with connections that stay and with one for each request.
+func TestBackTLSCrowd(t *testing.T) {
+	t.Parallel()
+	ca := pki.New(t, "root")
+	for name, pool := range map[string]string{"kept": "{max_idle: 64}", "fresh": "{max_idle: 0}"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := secureSite(t, ca.Issue(t, pki.Leaf{Names: []string{"app.test"}}).Server(), func(w http.ResponseWriter, r *http.Request) {
+				_ = http.NewResponseController(w).EnableFullDuplex()
+				_, _ = io.Copy(w, r.Body)
+			})
+			p := run(t, backTLS, quoted(o.address), "server_name: app.test, ca: "+ca.File(t), "pool: "+pool)
+			b := p.browser()
+			var all sync.WaitGroup
+			for client := range 8 {
+				all.Go(func() {
+					for i := range 8 {
+						size := []int{1, 4 << 10, 100_000, 1 << 20}[(client+i)%4]
+						a, err := b.does("POST", "/", bytes.NewReader(pattern(0, size)))
+						if err != nil || a.StatusCode != 200 || a.body != string(pattern(0, size)) {
+							t.Errorf("%d bytes: %v, %d bytes come back", size, err, len(a.body))
+						}
+					}
+				})
+				all.Go(func() {
+					raw := p.dial(3)
+					tunnel := fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", 300_000)
+					go func() { _, _ = io.WriteString(raw, tunnel+string(pattern(0, 300_000))) }()
+					a, err := http.ReadResponse(bufio.NewReader(raw), nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if body, err := io.ReadAll(a.Body); err != nil || !bytes.Equal(body, pattern(0, 300_000)) {
+						t.Errorf("a tunnel: %v, %d bytes come back", err, len(body))
+					}
+					raw.closes()
+				})
+			}
+			all.Wait()
+			assert.Equal(t, p.reasons(8*8 + 8)["done"], 8*8)
+			if name == "fresh" && p.metric(`sluice_tls_server_handshakes_total{result="resumed"}`) == "0" {
+				t.Error("no session was resumed")
+			}
+		})
+	}
 }

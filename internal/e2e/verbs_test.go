@@ -46,7 +46,7 @@ func TestVerbsMistakes(t *testing.T) {
 		{"run --config x.yaml --bogus", "--bogus"},
 		{"proxy --tcp --from :1", "--to"},
 		{"proxy --tcp --to 127.0.0.1:1", "--from"},
-		{"proxy --from 127.0.0.1:1 --to https://127.0.0.1:2", "--to"},
+		{"proxy --from 127.0.0.1:1 --to https://127.0.0.1:2,127.0.0.1:3", "a server without https://"},
 		{"proxy --tcp --from 8080 --to 127.0.0.1:2", "--from: \"8080\" is not an address"},
 		{"proxy --tcp --from :8080 --to 127.0.0.1", "--to: \"127.0.0.1\" is not an address"},
 		{"run", "sluice.yaml"}, // the default, which is not there
