@@ -297,7 +297,7 @@ upstreams: {back: {servers: ["%s"], check: {http: /check, every: 1h, fast: 1h, t
 	p := run(t, config, origin.address, 1)
 	<-checks
 	for n := range 5 {
-		p.reloads(config, origin.address, 1) // the same
+		p.reloads(config, origin.address, n+1) // the same
 		p.reloads(config, origin.address, n+2)
 		<-checks // a new steward looks once
 	}
