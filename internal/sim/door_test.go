@@ -150,8 +150,8 @@ func (c *care) watchPatience(d *door.Door, list []waiting) {
 		since, known := m.arrived[w.ticket]
 		if !known {
 			m.arrived[w.ticket] = c.w.now
-		} else if waited := c.w.now - since; waited > int64(d.Patience+time.Second/2) {
-			c.w.fault("somebody waits for %v, and should for %v", time.Duration(waited), d.Patience)
+		} else if waited := c.w.now - since; waited > int64(d.Patience()+time.Second/2) {
+			c.w.fault("somebody waits for %v, and should for %v", time.Duration(waited), d.Patience())
 		}
 	}
 }

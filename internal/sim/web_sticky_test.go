@@ -18,7 +18,7 @@ func (w *web) drawSticky() (sign func(address string) string) {
 	if !w.chance(25) {
 		return nil
 	}
-	w.sticky = upstream.NewSticky(&configs.Sticky{Cookie: stickyName, Key: "a key of the simulation's own, fixed"})
+	w.sticky = upstream.NewSticky(&configs.Sticky{Cookie: stickyName, Key: "a key of the simulation's own, fixed"}, nil)
 	return func(address string) string { return w.sticky.Label("pool", address) }
 }
 
