@@ -45,17 +45,18 @@ func (g *generation) discoverServers(ctx context.Context) {
 
 // handStewards ends the stewards that are not needed any more, and has the new ones begin where they stood.
 func (g *generation) handStewards() {
+	var all sync.WaitGroup
 	for _, s := range g.newStewards() {
-		s.Start(context.Background()) // nothing is left to be waited for
+		all.Go(func() { s.Start(context.Background()) }) // nothing is left to be waited for
 	}
-	if g.before == nil {
-		return
-	}
-	for _, b := range g.before.upstreams {
-		if g.upstream(b.config.Name) == nil {
-			b.steward.Close()
+	if g.before != nil {
+		for _, b := range g.before.upstreams {
+			if g.upstream(b.config.Name) == nil {
+				all.Go(b.steward.Close)
+			}
 		}
 	}
+	all.Wait()
 }
 
 // closeStewards ends all of them.

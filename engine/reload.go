@@ -87,6 +87,7 @@ func (e *Engine) tellRefusal(err error) {
 func (e *Engine) replace(cfg *configs.Config) (done observe.Reloaded, err error) {
 	before := e.now.Load()
 	fixed := configs.NeedRestart(before.config, cfg)
+	// What cannot change does not: else limits would be derived from loops and memory that are not there.
 	cfg.Runtime.Loops, cfg.Runtime.Memory = before.config.Runtime.Loops, before.config.Runtime.Memory
 	cfg.Runtime.Workers, cfg.Runtime.KeyLog = before.config.Runtime.Workers, before.config.Runtime.KeyLog
 	next, issues := e.prepare(e.life, cfg, before)

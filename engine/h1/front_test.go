@@ -569,6 +569,35 @@ func TestDrain(t *testing.T) {
 	r.home()
 }
 
+// A server that retires closes nobody who may be about to ask: everybody goes with the next answer, or when idle for long.
+func TestRetire(t *testing.T) {
+	t.Parallel()
+	const last = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+	r := newRig(t, func(r *rig) { r.serve = reply("hello") })
+	idler, fresh, quiet, eager := r.connect(), r.connect(), r.connect(), r.connect()
+	idler.say(get).expect(hello)
+	quiet.say(get).expect(hello)
+	empty := false
+	r.server.Retire()
+	r.server.WhenEmpty(func() { empty = true })
+	for _, c := range []*socket{idler, fresh, quiet} {
+		c.closed("")
+	}
+	idler.say(get).expect(last)
+	idler.closed("shut") // it may be sending its next request just now
+	fresh.say(get).expect(last)
+	fresh.closed("shut")
+	eager.say(get + get).expect(hello + last) // what was sent ahead is answered
+	eager.closed("shut")
+	assert.Equal(t, empty, false)
+	r.pass(r.config.Timeouts.Idle)
+	idler.closed("shut close")
+	quiet.closed("close")
+	assert.Equal(t, empty, true)
+	r.home()
+	r.server.Shed()
+}
+
 func TestStopAll(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(r *rig) { r.serve = func(*exchange.Exchange) {} })

@@ -60,3 +60,17 @@ func TestProxyPolicy(t *testing.T) {
 		assert.Equal(t, c.policy.Expects(c.peer), c.want)
 	}
 }
+
+// Other routes are for those who come, and for those who are on their way; everything else stays.
+func TestReroute(t *testing.T) {
+	t.Parallel()
+	empty, _ := route.Compile[*Route](nil)
+	all, _ := route.Compile([]route.Rule[*Route]{{Name: "all", Value: &Route{}}})
+	service := &Service{Routes: empty, Timeouts: Timeouts{Tunnel: 7}, MaxPerIP: 3}
+	one, other := New(service, nil, nil, nil), New(service, nil, nil, nil)
+	one.Reroute(all)
+	_, ok := one.service.Routes.Default()
+	assert.Equal(t, []any{ok, one.service.Timeouts.Tunnel, one.service.MaxPerIP}, []any{true, service.Timeouts.Tunnel, int64(3)})
+	_, ok = other.service.Routes.Default() // each loop goes on when it is its turn
+	assert.Equal(t, ok, false)
+}

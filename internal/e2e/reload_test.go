@@ -119,6 +119,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	one, two := site(t, serve).address, site(t, serve).address
 	tcp := station(t).serves(func(c net.Conn) { _, _ = io.Copy(c, c) }).address()
 	p := run(t, "%s", busy(0, one, two, tcp))
+	p.fill("PORT3") // before others look at the ports
 
 	tunnel, socket := p.dial(2), p.dial(1)
 	socket.says(upgrade)
@@ -291,12 +292,12 @@ func TestReloadDoesNotMultiplyChecks(t *testing.T) {
 	})
 	const config = `
 listeners: {front: {bind: "127.0.0.1:PORT1", upstream: back}}
-upstreams: {back: {servers: ["%s"], check: {http: /check, every: 1h}, timeouts: {connect: %ds}}}
+upstreams: {back: {servers: ["%s"], check: {http: /check, every: 1h, fast: 1h, timeout: 10s}, timeouts: {connect: %ds}}}
 `
 	p := run(t, config, origin.address, 1)
 	<-checks
 	for n := range 5 {
-		p.reloads(config, origin.address, 1) // the same
+		p.reloads(config, origin.address, n+1) // the same
 		p.reloads(config, origin.address, n+2)
 		<-checks // a new steward looks once
 	}
