@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"sluice/configs"
+	"sluice/engine/certs"
 	"sluice/engine/loop"
 	"sluice/engine/seal"
 	"sluice/engine/sock"
@@ -26,7 +27,9 @@ func startHandshakes(cfg *configs.Config) *handshakes {
 		return nil
 	}
 	workers := loop.NewWorkers(count, seal.Queue)
-	return &handshakes{workers: workers, pool: seal.NewPool(workers), count: count}
+	pool := seal.NewPool(workers)
+	pool.Explain = certs.Explain
+	return &handshakes{workers: workers, pool: pool, count: count}
 }
 
 // serve has the handshakes of net's connections done here.
