@@ -16,8 +16,8 @@ import (
 	"sluice/internal/assert"
 )
 
-// watched has an admin address on port 2, and a tcp listener with the same certificates.
-const watched = `
+// followed has an admin address on port 2, and a tcp listener with the same certificates.
+const followed = `
 listeners:
   web: {bind: "127.0.0.1:PORT1", tls: {certificates: [DIR/ec.pem, {cert: DIR/rsa.crt, key: DIR/rsa.key}]}, upstream: web}
   raw: {bind: "127.0.0.1:PORT3", protocol: tcp, tls: {certificates: DIR/ec.pem}, upstream: raw}
@@ -26,12 +26,12 @@ admin: {bind: "127.0.0.1:PORT2"}
 runtime: {loops: 2}
 `
 
-// watches starts watched.
-func watches(t testing.TB) (s *safe, p *proxy) {
+// follows starts followed.
+func follows(t testing.TB) (s *safe, p *proxy) {
 	t.Helper()
 	s = opensSafe(t)
 	s.put("rsa.crt", s.keeps("rsa", s.root.issuesRSA(t, "a.example.com")).cert())
-	return s, s.run(watched, site(t, names("ok")).address, greeter(t, "raw").address())
+	return s, s.run(followed, site(t, names("ok")).address, greeter(t, "raw").address())
 }
 
 // awaits waits until new connections to port n are shown a certificate.
@@ -47,7 +47,7 @@ func (s *safe) awaits(p *proxy, n int, want *paper) {
 // A new certificate is shown to whoever comes next, on every loop and listener; those who are there notice nothing.
 func TestSecureFilesAreFollowed(t *testing.T) {
 	t.Parallel()
-	s, p := watches(t)
+	s, p := follows(t)
 	before := p.secures(1, s.trusts("a.example.com"))
 	beforeRaw := p.secures(3, s.trusts("a.example.com"))
 	beforeRaw.hears("raw\n")
@@ -75,7 +75,7 @@ func (p *proxy) refused() string {
 // A broken file is refused: what was good stays, the log says it once, a metric counts it, and both say when it is over.
 func TestSecureFilesThatAreBroken(t *testing.T) {
 	t.Parallel()
-	s, p := watches(t)
+	s, p := follows(t)
 	config := s.trusts("a.example.com")
 	old := p.secures(1, config)
 	assert.Equal(t, p.refused(), "0")
@@ -91,9 +91,9 @@ func TestSecureFilesThatAreBroken(t *testing.T) {
 		{next.cert() + s.root.issues(t, "x").secret(t), "ec.pem"}, // a key of another
 		{past.cert() + past.secret(t), "has expired"},             // nobody does that on purpose
 	} {
-		errorsBefore := p.logged("level=ERROR", "certificates: ")
+		before := p.logged("level=ERROR", "certificates: ", row.says)
 		s.put("ec.pem", row.text)
-		assert.Eventually(t, func() bool { return p.logged("level=ERROR", "certificates: ", row.says) > errorsBefore })
+		assert.Eventually(t, func() bool { return p.logged("level=ERROR", "certificates: ", row.says) > before })
 		assert.Equal(t, p.refused(), "1")
 		client := p.secures(1, config)
 		assert.Equal(t, bytes.Equal(client.leaf().Raw, old.leaf().Raw), true)
@@ -110,7 +110,7 @@ func TestSecureFilesThatAreBroken(t *testing.T) {
 // pair is shown.
 func TestSecureFilesOneAfterTheOther(t *testing.T) {
 	t.Parallel()
-	s, p := watches(t)
+	s, p := follows(t)
 	config := s.trusts("a.example.com")
 	config.MaxVersion, config.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
 	old := p.secures(1, config).leaf()
@@ -132,13 +132,13 @@ func TestSecureFilesOneAfterTheOther(t *testing.T) {
 // Metrics and status know until when certificates are good.
 func TestSecureFilesInMetricsAndStatus(t *testing.T) {
 	t.Parallel()
-	s, p := watches(t)
+	s, p := follows(t)
 	client := p.secures(1, s.trusts("a.example.com"))
 	series := fmt.Sprintf(`sluice_certificate_not_after_seconds{listener="web",upstream="",certificate="1",file="%s",name="a.example.com"}`, s.path("ec.pem"))
 	assert.Equal(t, number(t, p.metric(series)), client.leaf().NotAfter.Unix())
 	out, _, status := sluice(t, "status", "-c", p.dir+"/sluice.yaml")
 	assert.Equal(t, status, 0)
-	has(t, out, "ec.pem", "a.example.com", client.leaf().NotAfter.UTC().Format(time.DateOnly))
+	has(t, out, "ec.pem", "a.example.com", "GOOD FOR", "89d", "listener web")
 	soon := siteOf("a.example.com")
 	soon.NotBefore, soon.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(50*time.Hour).Truncate(time.Second)
 	next := s.keeps("ec", signed(t, soon, ecKey(t), s.root))
@@ -162,7 +162,7 @@ func TestSecureKeyLog(t *testing.T) {
 	t.Parallel()
 	s := opensSafe(t)
 	path := s.path("keys.log")
-	p := s.run(shop+"  key_log: DIR/keys.log\n", site(t, names("ok")).address, greeter(t, "raw").address())
+	p := s.run(strings.Replace(shop, "loops: 2", "loops: 2, key_log: DIR/keys.log", 1), site(t, names("ok")).address, greeter(t, "raw").address())
 	assert.Equal(t, p.logged("level=WARN", "THE SECRETS OF ALL TLS CONNECTIONS ARE WRITTEN HERE"), 1)
 	var mine bytes.Buffer
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
