@@ -137,8 +137,10 @@ func (f *front) seeHello(b []byte, eof bool) {
 	switch status := g.parser.Parse(b, &g.hello); {
 	case status == hello.Complete:
 		f.secure()
-	case status == hello.NotTLS:
+	case status == hello.NotTLS && isLetter(b[0]):
 		f.refusePlain()
+	case status == hello.NotTLS:
+		f.refuseHello(record.NotTLS)
 	case status == hello.TooBig:
 		f.refuseHello(record.HelloTooBig)
 	case status != hello.Partial:
@@ -149,6 +151,9 @@ func (f *front) seeHello(b []byte, eof bool) {
 		f.end(inOrder)
 	}
 }
+
+// isLetter reports whether a message of HTTP may begin so: with a method. What begins otherwise is no HTTP either.
+func isLetter(c byte) bool { return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' }
 
 // refuseHello closes a connection whose hello is bad, or late. One that has said nothing at all is just closed.
 func (f *front) refuseHello(why record.Reason) {
