@@ -84,6 +84,7 @@ func TestSecureChoiceByOpenSSL(t *testing.T) {
 		{1, "-servername other.example.com -tls1_2", []string{"unrecognized name", "alert number 112"}},
 		{1, "-noservername", []string{"Verify return code: 0 (ok)", "Peer signature type: ECDSA"}},
 		{1, "-servername a.example.com -alpn h2,http/1.1", []string{"ALPN protocol: http/1.1"}},
+		{1, "-servername a.example.com -alpn http/1.0", []string{"ALPN protocol: http/1.0"}},
 		{1, "-servername a.example.com -alpn h2", []string{"no application protocol", "alert number 120"}},
 		{1, "-servername a.example.com -groups P-384", []string{"secp384r1, 384 bits"}},
 		{2, "-servername other.example.com", []string{"Verify return code: 0 (ok)", "CN = a.example.com"}},

@@ -13,23 +13,25 @@ import (
 	"sluice/internal/assert"
 )
 
-// hasty is shop without patience, and a plain listener.
+// hasty is shop with some patience, and a plain listener.
 const hasty = `
 listeners:
-  web: {bind: "127.0.0.1:PORT1", tls: {certificates: [DIR/ec.pem, DIR/rsa.pem]}, upstream: web, timeouts: {hello: 500ms, handshake: 500ms}}
-  raw: {bind: "127.0.0.1:PORT2", protocol: tcp, tls: {certificates: [DIR/ec.pem, DIR/rsa.pem]}, upstream: raw, timeouts: {hello: 500ms, handshake: 500ms}}
+  web: {bind: "127.0.0.1:PORT1", tls: {certificates: [DIR/ec.pem, DIR/rsa.pem]}, upstream: web, timeouts: {%[3]s}}
+  raw: {bind: "127.0.0.1:PORT2", protocol: tcp, tls: {certificates: [DIR/ec.pem, DIR/rsa.pem]}, upstream: raw, timeouts: {%[3]s}}
   plain: {bind: "127.0.0.1:PORT3", upstream: web}
-upstreams: {web: {servers: ["%s"]}, raw: {servers: ["%s"]}}
+upstreams: {web: {servers: ["%[1]s"]}, raw: {servers: ["%[2]s"]}}
 admin: {bind: "127.0.0.1:PORT4"}
 runtime: {loops: 2}
 `
 
-// hastens starts hasty.
-func hastens(t testing.TB) (*safe, *proxy) {
+// hastens starts hasty with a patience: hurried where it has to end, patient where something else has to end before.
+func hastens(t testing.TB, patience string) (*safe, *proxy) {
 	t.Helper()
 	s := opensSafe(t)
-	return s, s.run(hasty, site(t, names("ok")).address, greeter(t, "raw").address())
+	return s, s.run(hasty, site(t, names("ok")).address, greeter(t, "raw").address(), patience)
 }
+
+const hurried, patient = "hello: 300ms, handshake: 300ms", "hello: 1m, handshake: 1m"
 
 // helloOf is what one says first who wants a name.
 func helloOf(name string) string { return string(helloBytes(&tls.Config{ServerName: name})) }
@@ -54,14 +56,13 @@ func (e *end) isOver() string {
 // On both kinds of listener, what is no hello, what is half of one, and what comes too late ends, and the log says which it was.
 func TestSecureFailuresBeforeTheHandshake(t *testing.T) {
 	t.Parallel()
-	_, p := hastens(t)
+	_, p := hastens(t, patient)
 	hello := helloOf("a.example.com")
 	for port := 1; port <= 2; port++ {
 		for _, row := range []struct {
 			name, says, reason string
 			fin                bool
 		}{
-			{"half a hello, and silence", hello[:100], "hello_timeout", false},
 			{"half a hello, and an end", hello[:100], "hello_bad", true},
 			{"one byte, and an end", hello[:1], "hello_bad", true},
 			{"a hello of zeros", "\x16\x03\x01\x00\x24\x01\x00\x00\x20" + strings.Repeat("\x00", 32), "hello_bad", false},
@@ -86,24 +87,18 @@ func TestSecureFailuresBeforeTheHandshake(t *testing.T) {
 	}
 }
 
-// One who connects and says nothing is closed in time.
+// One who connects and says nothing is closed in time, and so is one who stops in the middle.
 func TestSecureFailuresOfTheSilent(t *testing.T) {
 	t.Parallel()
-	_, p := hastens(t)
-	for port := 1; port <= 2; port++ {
-		client := p.dial(port)
-		client.isOver()
-	}
-	assert.Equal(t, p.ends("hello_timeout").Listener, "raw") // in front of HTTP that is no fault: browsers do it all the time
-}
-
-// In the middle of a handshake clients fall silent, leave, and vanish.
-func TestSecureFailuresInTheMiddle(t *testing.T) {
-	t.Parallel()
-	_, p := hastens(t)
+	_, p := hastens(t, hurried)
 	hello := helloOf("a.example.com")
 	for port := 1; port <= 2; port++ {
 		client := p.dial(port)
+		client.says(hello[:100])
+		client.isOver()
+		p.ends("hello_timeout")
+
+		client = p.dial(port)
 		client.says(hello)
 		client.isOver()
 		line := p.ends("handshake_timeout")
@@ -111,11 +106,23 @@ func TestSecureFailuresInTheMiddle(t *testing.T) {
 		has(t, line.Detail, "in time")
 
 		client = p.dial(port)
+		client.isOver()
+	}
+	assert.Equal(t, p.ends("hello_timeout").Listener, "raw") // in front of HTTP that is no fault: browsers do it all the time
+}
+
+// In the middle of a handshake clients leave, vanish, and break the rules.
+func TestSecureFailuresInTheMiddle(t *testing.T) {
+	t.Parallel()
+	_, p := hastens(t, patient)
+	hello := helloOf("a.example.com")
+	for port := 1; port <= 2; port++ {
+		client := p.dial(port)
 		client.says(hello)
 		client.hears("\x16\x03\x03") // the server's hello
 		client.fin()
 		client.isOver()
-		line = p.ends("client_gone")
+		line := p.ends("client_gone")
 		has(t, line.Detail, "during the handshake")
 
 		client = p.dial(port)
@@ -156,7 +163,7 @@ func (e *end) isRead(port int) bool {
 // A reset in the middle of a hello is told as what it is.
 func TestSecureFailuresByResetInTheHello(t *testing.T) {
 	t.Parallel()
-	_, p := hastens(t)
+	_, p := hastens(t, patient)
 	for port := 1; port <= 2; port++ {
 		client := p.dial(port)
 		client.says(helloOf("a.example.com")[:100])
@@ -199,7 +206,7 @@ func TestSecureHandshakesInPieces(t *testing.T) {
 // A client that speaks plain HTTP where TLS is spoken is told so in its own tongue, once it can hear it.
 func TestSecureFailuresOfPlainHTTP(t *testing.T) {
 	t.Parallel()
-	_, p := hastens(t)
+	_, p := hastens(t, patient)
 	for _, request := range []string{
 		"GET /path HTTP/1.1\r\nHost: a.example.com\r\n\r\n", "G",
 		"POST / HTTP/1.1\r\nHost: a.example.com\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 100_000),
@@ -222,7 +229,7 @@ func TestSecureFailuresOfPlainHTTP(t *testing.T) {
 // TLS where plain HTTP is spoken is closed, and the log says what it was.
 func TestSecureFailuresOfTLSInThePlain(t *testing.T) {
 	t.Parallel()
-	s, p := hastens(t)
+	s, p := hastens(t, patient)
 	c := tls.Client(p.dial(3).Conn, s.trusts("a.example.com"))
 	err := c.Handshake()
 	assert.Equal(t, err != nil, true)
@@ -250,7 +257,7 @@ func TestSecureFailuresOfTamperedData(t *testing.T) {
 // Failures are counted.
 func TestSecureFailuresAreCounted(t *testing.T) {
 	t.Parallel()
-	s, p := hastens(t)
+	s, p := hastens(t, patient)
 	admin := func(series string) int64 {
 		for line := range strings.Lines(p.adminOn(4, "GET", "/metrics", "")) {
 			if value, ok := strings.CutPrefix(line, series+" "); ok {
