@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"sluice/configs"
+	"sluice/engine/certs"
 	"sluice/engine/loop"
 	"sluice/engine/machine"
 	"sluice/engine/seal"
@@ -27,7 +28,9 @@ func startHandshakes(cfg *configs.Config) *handshakes {
 		return nil
 	}
 	workers := loop.NewWorkers(count, seal.Queue)
-	return &handshakes{workers: workers, pool: seal.NewPool(workers), count: count}
+	pool := seal.NewPool(workers)
+	pool.Explain = certs.Explain
+	return &handshakes{workers: workers, pool: pool, count: count}
 }
 
 // employ starts the workers once something speaks TLS; they stay for the life of the process. Loops hear of them when they

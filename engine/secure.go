@@ -29,8 +29,9 @@ type shown struct {
 	protocol string
 }
 
-// protocols are what is offered by ALPN, by the listener's protocol. A tcp listener knows nothing of what it carries.
-var protocols = map[string][]string{"http": {"http/1.1"}}
+// protocols are what is taken by ALPN, by the listener's protocol, the best first. A tcp listener knows nothing of what it carries.
+// There are clients that offer HTTP/1.0 and nothing else, curl -0 among them.
+var protocols = map[string][]string{"http": {"http/1.1", "http/1.0"}}
 
 // openVault reads what the listeners and the upstreams of cfg show and believe, or goes on with what before, which may be nil,
 // has read already. The vault is to be closed, also with issues.

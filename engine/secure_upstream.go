@@ -61,7 +61,7 @@ func serverProtocols(cfg *configs.Config, upstream string) []string {
 			}
 		}
 	}
-	return protocols["http"]
+	return []string{"http/1.1"}
 }
 
 // peers makes the peers of an upstream's servers.

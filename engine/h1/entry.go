@@ -137,8 +137,10 @@ func (f *front) seeHello(b []byte, eof bool) {
 	switch status := g.parser.Parse(b, &g.hello); {
 	case status == hello.Complete:
 		f.secure()
-	case status == hello.NotTLS:
+	case status == hello.NotTLS && isLetter(b[0]):
 		f.refusePlain()
+	case status == hello.NotTLS:
+		f.refuseHello(record.NotTLS)
 	case status == hello.TooBig:
 		f.refuseHello(record.HelloTooBig)
 	case status != hello.Partial:
@@ -149,6 +151,9 @@ func (f *front) seeHello(b []byte, eof bool) {
 		f.end(inOrder)
 	}
 }
+
+// isLetter reports whether a message of HTTP may begin so: with a method. What begins otherwise is no HTTP either.
+func isLetter(c byte) bool { return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' }
 
 // refuseHello closes a connection whose hello is bad, or late. One that has said nothing at all is just closed.
 func (f *front) refuseHello(why record.Reason) {
@@ -222,7 +227,25 @@ func (f *front) Unsecured(_ *sock.Conn, failure *seal.Failure) {
 	f.end(drained) // an alert may be on its way
 }
 
-// turnAway closes a connection before its first request.
+// lost closes a connection that has failed before its hello was whole. One on which nothing was said is not worth a line.
+func (f *front) lost(cause syscall.Errno) {
+	if len(f.conn.Ahead()) == 0 {
+		f.end(byReset)
+		return
+	}
+	f.server.net.Loop.Stats().Inc(stat.HellosBad)
+	f.turnAway(record.ClientGone, cause)
+}
+
+// violated closes a connection on which the rules of TLS were broken between two requests.
+func (f *front) violated(failure *seal.Failure) {
+	told := *f.tls // the records of its requests share it
+	told.Detail = failure.Text
+	f.tls = &told
+	f.turnAway(record.ClientViolation, 0)
+}
+
+// turnAway closes a connection without a request to blame.
 func (f *front) turnAway(why record.Reason, cause syscall.Errno) {
 	f.note(why, cause)
 	f.end(byReset)

@@ -195,13 +195,24 @@ func (f *front) PeerEnded(*sock.Conn) {
 }
 
 // Broken implements sock.Owner.
-func (f *front) Broken(_ *sock.Conn, cause syscall.Errno) {
+func (f *front) Broken(c *sock.Conn, cause syscall.Errno) {
 	switch f.state {
 	case exchanging:
+		if failure := c.TLSFailure(); failure != nil {
+			f.stream.Record.Detail = failure.Text
+		}
 		f.stream.Abandon(record.StreamReason(record.Front, cause), cause)
 	case securing:
 		f.server.net.Loop.Stats().Inc(stat.TLSFailed)
 		f.turnAway(record.ClientGone, cause)
+	case greeting:
+		f.lost(cause)
+	case idle, heading:
+		if failure := c.TLSFailure(); failure != nil {
+			f.violated(failure)
+			return
+		}
+		f.end(byReset)
 	default:
 		f.end(byReset)
 	}

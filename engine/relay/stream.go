@@ -69,7 +69,8 @@ func (t *tunnel) explain(detail string) {
 func (t *tunnel) Broken(c *sock.Conn, cause syscall.Errno) {
 	switch t.state {
 	case securing:
-		t.refuse(record.ClientGone, stat.TLSFailed)
+		t.relay.net.Loop.Stats().Inc(stat.TLSFailed)
+		t.end(record.ClientGone, cause)
 	case accepted, reading, greeting, leasing:
 		t.end(record.ClientGone, cause)
 	case relaying:
@@ -79,6 +80,8 @@ func (t *tunnel) Broken(c *sock.Conn, cause syscall.Errno) {
 			out = &t.down
 			t.verdict = record.StreamReason(record.Back, cause)
 			t.explain(t.backend.Explain(c.TLSFailure()))
+		} else if failure := c.TLSFailure(); failure != nil {
+			t.explain(failure.Text)
 		}
 		if out.Closing() {
 			t.end(t.verdict, cause)

@@ -93,6 +93,15 @@ var (
 	errAbandoned           = errors.New("handshake abandoned")
 )
 
+// failure makes a failure of the error that has ended a handshake.
+func (p *Pool) failure(err error) *Failure {
+	f := explain(err)
+	if p.Explain != nil && f.Kind != Gone {
+		f.Text = tidy(p.Explain(err))
+	}
+	return f
+}
+
 // explain makes a failure of an error of crypto/tls.
 func explain(err error) *Failure {
 	f := &Failure{Err: err, Text: err.Error()}
@@ -115,6 +124,8 @@ func explain(err error) *Failure {
 		f.Kind, f.Text = NotTLS, header.Msg
 	case strings.Contains(f.Text, "no certificates configured"): // that is how room certs refuses a name
 		f.Kind, f.Text = NoName, "no certificate for the name it asked for"
+	case strings.Contains(f.Text, "any of the certificate's"), strings.Contains(f.Text, "unexpected handshake message"):
+		// The peer can verify none of our keys, or has sent a message where one with a certificate belongs.
 	case strings.Contains(f.Text, "certificate"): // not sent, or none to show: these errors have no type
 		f.Kind = Certificate
 	}

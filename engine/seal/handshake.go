@@ -34,6 +34,9 @@ type Stepper interface {
 
 // Pool is what the handshakes of all loops share.
 type Pool struct {
+	// Explain says what an error of a handshake means, for logs; nil = crypto/tls's own words. Workers call it.
+	Explain func(error) string
+
 	workers *loop.Workers
 	under   atomic.Int64
 	spares  chan *coroutine
@@ -279,7 +282,7 @@ func (h *Handshake) converse(yield func(struct{}) bool) {
 		s.tls = tls.Server((*shim)(s), h.plan.Config)
 	}
 	if err := s.tls.Handshake(); err != nil {
-		h.failure = explain(err)
+		h.failure = h.pool.failure(err)
 	} else {
 		s.state = stateOf(s.tls)
 	}

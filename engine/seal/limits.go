@@ -22,8 +22,8 @@ const (
 	// sparesMax is how many coroutines are kept, with stacks of the size that handshakes need: as many as begin in a
 	// burst.
 	sparesMax = 32
-	// textMax is the longest description of a failure, in bytes.
-	textMax = 160
+	// textMax is the longest description of a failure, in bytes: what logs cut texts to.
+	textMax = 255
 )
 
 // feedLeast is the room for one read: of what a client sends after its hello, or of a server's whole flight, which is

@@ -65,13 +65,16 @@ func TestExplain(t *testing.T) {
 		{io.EOF, Gone, "peer closed the connection during the handshake"},
 		{io.ErrUnexpectedEOF, Gone, "peer closed the connection during the handshake"},
 		{&net.OpError{Op: "remote error", Err: errors.New("tls: unknown certificate authority")}, Refused, "peer sent alert: unknown certificate authority"},
+		{errors.New("tls: peer doesn't support any of the certificate's signature algorithms"), Protocol, "peer doesn't support any of the certificate's signature algorithms"},
+		{errors.New("tls: received unexpected handshake message of type *tls.finishedMsg when waiting for *tls.certificateMsgTLS13"),
+			Protocol, "received unexpected handshake message of type *tls.finishedMsg when waiting for *tls.certificateMsgTLS13"},
 		{&net.OpError{Op: "local error", Err: errors.New("tls: bad record MAC")}, Protocol, "bad record MAC"},
 		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, Certificate, "certificate signed by unknown CA"},
 		{&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"a"}}, Host: "b\n\x00"}},
 			Certificate, "certificate is valid for a, not b??"},
 		{tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, NotTLS, "first record does not look like a TLS handshake"},
 		{errors.New("tls: client didn't provide a certificate"), Certificate, "client didn't provide a certificate"},
-		{errors.New("tls: " + strings.Repeat("long", 100)), Protocol, strings.Repeat("long", textMax/4)},
+		{errors.New("tls: " + strings.Repeat("long", 100)), Protocol, strings.Repeat("long", 100)[:textMax]},
 	} {
 		f := explain(one.err)
 		assert.Equal(t, []any{f.Kind, f.Error()}, []any{one.kind, one.text})

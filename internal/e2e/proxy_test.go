@@ -52,6 +52,10 @@ type entry struct {
 	Hello                             float64 `json:"hello_ms"`
 	Total                             float64 `json:"total_ms"`
 	Spliced                           bool
+	TLS, Cipher                       string
+	Resumed                           bool
+	ClientCert                        string  `json:"client_cert"`
+	Handshake                         float64 `json:"handshake_ms"`
 }
 
 // proxy is the binary at work.

@@ -251,7 +251,13 @@ type upstream struct {
 // admin sends a request to the admin address, which is on port 2, and returns the answer's text.
 func (p *proxy) admin(method, path, body string) string {
 	p.t.Helper()
-	r, err := http.NewRequest(method, "http://"+p.addr(2)+path, strings.NewReader(body))
+	return p.adminOn(2, method, path, body)
+}
+
+// adminOn is admin where the address is on another port.
+func (p *proxy) adminOn(port int, method, path, body string) string {
+	p.t.Helper()
+	r, err := http.NewRequest(method, "http://"+p.addr(port)+path, strings.NewReader(body))
 	assert.NoError(p.t, err)
 	response, err := (&http.Client{Timeout: patience}).Do(r)
 	assert.NoError(p.t, err)
