@@ -22,7 +22,8 @@
 //	ACTOR > and ACTOR <          it sends, or has to receive, exactly these bytes. Behind "|" and the arrow stands a
 //	                             line, which ends with CR LF; behind "+" (or ">+", "<+") bytes that end where they end
 //	ACTOR drips TEXT             it sends its bytes one by one, every few milliseconds, until something comes back
-//	ACTOR connects [from IP] [narrow]    before it would by its first words; narrow takes little ahead
+//	ACTOR connects [from IP] [for NAME] [narrow]    before it would by its first words, and asks for a name by TLS; narrow
+//	                             takes little ahead
 //	ACTOR ends, ACTOR resets     sends FIN, sends RST
 //	ACTOR sees end | reset | close       FIN, RST, or either comes next
 //	ACTOR sees cut | rest        any bytes, and then RST, or either

@@ -105,11 +105,16 @@ func (st *step) act(w *world, a *actor) error {
 }
 
 func (st *step) connect(w *world) error {
-	from := ""
-	if len(st.words) > 1 {
-		from = st.words[1]
+	how := calling{narrow: slices.Contains(st.words, "narrow")}
+	for i, word := range st.words {
+		switch word {
+		case "from":
+			how.from = st.words[i+1]
+		case "for":
+			how.asks = st.words[i+1]
+		}
 	}
-	_, err := w.connect(st.actor, from, slices.Contains(st.words, "narrow"))
+	_, err := w.connect(st.actor, how)
 	return err
 }
 
@@ -157,7 +162,7 @@ func (st *step) nothing(w *world) error {
 		return a.quiet()
 	}
 	if ln := w.servers[st.actor]; ln != nil {
-		waiting, err := callers(ln)
+		waiting, err := ln.callers()
 		if err == nil && waiting {
 			err = fmt.Errorf("somebody has connected")
 		}

@@ -153,7 +153,7 @@ func (s *step) check() error {
 	said := strings.Join(s.words, " ")
 	known := map[verb]string{
 		sends: `^$`, receives: `^$`, drips: `^$`, ends: `^$`, resets: `^$`,
-		connects: `^(from [0-9.]+)? ?(narrow)?$`,
+		connects: `^(from [0-9.]+)? ?(for [a-z.]+)? ?(narrow)?$`,
 		sees:     `^(end|reset|close|cut|rest|nothing|page \d\d\d( later)?( close)?)$`,
 		drains:   `^$`, holds: `^\d+$`,
 	}[s.verb]
