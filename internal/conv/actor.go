@@ -81,6 +81,26 @@ func (a *actor) reset() error {
 	return errors.Join(a.conn.SetLinger(0), a.conn.Close())
 }
 
+// cut sends FIN without close_notify.
+func (a *actor) cut() error {
+	a.writes.Wait()
+	a.closed = true
+	return a.conn.CloseWrite()
+}
+
+// expectAlert reads the alert that ends TLS, and what follows it.
+func (a *actor) expectAlert(text string) error {
+	a.seen = true
+	var err error
+	for err == nil {
+		err = a.fill()
+	}
+	if want := "remote error: tls: " + text; a.over == nil || a.over.Error() != want {
+		return fmt.Errorf("the stream is over by %q, wanted: %s", err, want)
+	}
+	return nil
+}
+
 // fill reads once more. It fails when nothing more will come.
 func (a *actor) fill() error {
 	if a.over != nil {
@@ -176,7 +196,7 @@ func (a *actor) expectOver(how string) error {
 	case "reset", "cut":
 		ended = reset
 	default:
-		ended = ended || reset
+		ended = ended || reset || a.over == errTruncated
 	}
 	if !ended {
 		return fmt.Errorf("the stream is over by %q, wanted: %s", a.over, how)

@@ -8,13 +8,14 @@ package conv
 //	given servers  %{refused}, %{origin}
 //	given loops    1
 //	given narrow   servers
-//	given tls      min_version: 1.3
+//	given tls      min_version: 1.3        or: here
+//	given server   tls
 //	given without  tls: why it means nothing there
 //
 // Without a route, the listener has an upstream, app; a route that says nothing else has it too. app's server is the
 // origin; a route may name another upstream, second, whose server is other. With "loops 1" the script is not run on more loops, because it is about what one loop keeps. Narrow
-// servers take little ahead. What is given for tls is for the listener's, and such a script is played only where clients have it;
-// one "without tls" only where they have not, one "without server tls" only where servers have not.
+// servers take little ahead. What is given for tls is for the listener's, and such a script is played only where clients have it, even if nothing is
+// to be said about it here; one with "server tls" only where servers have it, one "without tls" only where they have not, one "without server tls" only where servers have not.
 
 import (
 	"fmt"
@@ -27,14 +28,14 @@ type given struct {
 	routes                      []string
 	oneLoop, narrow             bool
 	tls                         string // what the listener's says besides
-	secure                      bool   // clients must have TLS
+	secure, secureBack          bool   // clients must have TLS, and servers
 	plain, plainBack            string // why clients and servers must not
 }
 
 // skips says why a script is not played in a mode; "" if it is.
 func (g *given) skips(m Mode) string {
 	switch {
-	case g.secure && m.Front == 0:
+	case g.secure && m.Front == 0, g.secureBack && m.Back == 0:
 		return "it is about TLS"
 	case m.Front != 0 && g.plain != "":
 		return g.plain
@@ -69,6 +70,9 @@ func (g *given) take(text string) error {
 		if rest != "here" {
 			g.tls += ", " + rest
 		}
+		return nil
+	case what == "server" && rest == "tls":
+		g.secureBack = true
 		return nil
 	case what == "without":
 		return g.takeWithout(rest)

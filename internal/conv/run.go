@@ -95,9 +95,14 @@ func (st *step) act(w *world, a *actor) error {
 		return a.end()
 	case resets:
 		return a.reset()
+	case cuts:
+		return a.cut()
 	case sees:
 		if st.words[0] == "page" {
 			return a.expectPage(st.words[1:])
+		}
+		if st.words[0] == "alert" {
+			return a.expectAlert(strings.Join(st.words[1:], " "))
 		}
 		return a.expectOver(st.words[0])
 	}
@@ -105,7 +110,7 @@ func (st *step) act(w *world, a *actor) error {
 }
 
 func (st *step) connect(w *world) error {
-	how := calling{narrow: slices.Contains(st.words, "narrow")}
+	how := calling{narrow: slices.Contains(st.words, "narrow"), plain: slices.Contains(st.words, "plain")}
 	for i, word := range st.words {
 		switch word {
 		case "from":

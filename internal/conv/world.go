@@ -137,6 +137,8 @@ func (w *world) lookUp(name string) (string, bool) {
 		return w.servers[word].listener.Addr().String(), true
 	case "forwarded":
 		return w.forwarded(rest), true
+	case "hello":
+		return string(w.own.hello(rest, w.mode.Front)), true
 	case "label":
 		address, known := w.lookUp(rest)
 		sticky := upstream.NewSticky(&configs.Sticky{Cookie: "srv", Key: stickyKey})
@@ -191,11 +193,11 @@ func (w *world) wrapServer() func(*socket) Wire {
 }
 
 // wrapClient makes a wire of a client's connection.
-func (w *world) wrapClient(c *socket, asks string) Wire {
-	if w.mode.Front == 0 {
+func (w *world) wrapClient(c *socket, how calling) Wire {
+	if w.mode.Front == 0 || how.plain {
 		return c
 	}
-	s := w.own.newClient(c, w.mode.Front, asks)
+	s := w.own.newClient(c, w.mode.Front, how.asks)
 	s.shaken = w.settle // the client knows that it is done before the proxy does
 	if s.header, _ = w.given.introduced(); !s.header {
 		s.handshake()
@@ -208,6 +210,7 @@ type calling struct {
 	from   string // an address of its own
 	asks   string // for a server's name, by TLS
 	narrow bool
+	plain  bool // without TLS, whatever the mode is
 }
 
 func (w *world) connect(name string, how calling) (*actor, error) {
@@ -219,7 +222,7 @@ func (w *world) connect(name string, how calling) (*actor, error) {
 	case err != nil:
 		return nil, err
 	}
-	w.actors[name] = &actor{name: name, conn: c, wire: w.wrapClient(c, how.asks)}
+	w.actors[name] = &actor{name: name, conn: c, wire: w.wrapClient(c, how)}
 	return w.actors[name], nil
 }
 
