@@ -490,6 +490,24 @@ func TestTLSKeyUpdates(t *testing.T) {
 	s.close()
 }
 
+// A peer may ask for new keys when our half of the stream has ended already: it gets no answer, and its half goes on.
+func TestTLSKeyUpdatesBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	s, f := forge(t)
+	k, _ := s.receive()
+	s.send("bye", true)
+	said := len(s.sys.wrote)
+	for range 3 {
+		s.give(f.update() + f.record(23, "x"))
+	}
+	assert.Equal(t, string(k.got), "xxx")
+	assert.Equal(t, []int{len(s.sys.wrote), len(s.broken)}, []int{said, 0})
+	s.far.in = append(s.far.in, s.sys.wrote...)
+	got, err := s.far.read()
+	assert.Equal(t, []any{got, err}, []any{"bye", io.EOF})
+	s.close()
+}
+
 // Who asks for new keys without taking the answers is not served for ever: what waits for it has an end.
 func TestTLSKeyUpdatesToNobody(t *testing.T) {
 	t.Parallel()
