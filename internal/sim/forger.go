@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,8 @@ import (
 type forger struct {
 	secret []byte
 	seq    uint64
+	aead   cipher.AEAD // of this secret, once it was needed
+	iv     []byte
 }
 
 const (
@@ -45,24 +48,30 @@ func (f *forger) expand(label string, n int) []byte {
 
 // record seals one record.
 func (f *forger) record(kind byte, data []byte) []byte {
+	if f.aead == nil {
+		f.rekey()
+	}
+	nonce := slices.Clone(f.iv)
+	binary.BigEndian.PutUint64(nonce[4:], binary.BigEndian.Uint64(nonce[4:])^f.seq)
+	f.seq++
+	header := binary.BigEndian.AppendUint16([]byte{recordData, 3, 3}, uint16(len(data)+1+f.aead.Overhead()))
+	return f.aead.Seal(header, nonce, append(append([]byte(nil), data...), kind), header)
+}
+
+func (f *forger) rekey() {
 	block, err := aes.NewCipher(f.expand("key", 16))
 	if err != nil {
 		panic(err)
 	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
+	if f.aead, err = cipher.NewGCM(block); err != nil {
 		panic(err)
 	}
-	nonce := f.expand("iv", 12)
-	binary.BigEndian.PutUint64(nonce[4:], binary.BigEndian.Uint64(nonce[4:])^f.seq)
-	f.seq++
-	header := binary.BigEndian.AppendUint16([]byte{recordData, 3, 3}, uint16(len(data)+1+aead.Overhead()))
-	return aead.Seal(header, nonce, append(append([]byte(nil), data...), kind), header)
+	f.iv = f.expand("iv", 12)
 }
 
 // update asks the peer for new keys, and takes new ones (RFC 8446, 4.6.3).
 func (f *forger) update() []byte {
 	record := f.record(recordHandshake, []byte("\x18\x00\x00\x01\x01"))
-	f.secret, f.seq = f.expand("traffic upd", 32), 0
+	f.secret, f.seq, f.aead = f.expand("traffic upd", 32), 0, nil
 	return record
 }

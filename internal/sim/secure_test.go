@@ -37,6 +37,35 @@ func (a *actor) bearing() bearing {
 	return bearing{a.e.veil, a.cut, a.script.stallFor > 0 || a.script.pace > time.Millisecond, a.script.blunt || a.cut || a.sawErr != 0, a.intro.may}
 }
 
+func (c *client) bearing() bearing {
+	return bearing{c.e.veil, c.cut || c.broken, c.slow || c.pace > time.Millisecond, c.blunt || c.over, nil}
+}
+
+// judgeTurned judges the record of a connection that never came to a request.
+func (w *web) judgeTurned(r *record.Conn) {
+	w.cover.reasons[r.Reason]++
+	c := w.clientAt(r.Client)
+	if c == nil {
+		return // by the address of a connection that was not introduced
+	}
+	c.turned = true
+	text := ""
+	switch r.Reason {
+	case record.PerIPLimit:
+		text = unless(w.plan.maxPerIP > 0, "there was no limit")
+	case record.FDExhausted:
+		text = unless(w.plan.shortage, "there were enough")
+	case record.ClientGone:
+		text = unless(c.cut || c.broken || c.over, "the client stayed")
+	case record.ProxyHeaderTimeout, record.ProxyHeaderBad, record.ProxyHeaderMissing:
+	default:
+		text = w.wrongTLS(r, c.bearing())
+	}
+	if text != "" {
+		w.fault("%s was turned away for %s, but %s", c.name, r.Reason, text)
+	}
+}
+
 // wrongTLS says why a connection cannot have ended so, or "".
 func (w *World) wrongTLS(r *record.Conn, b bearing) string {
 	for _, may := range b.may {

@@ -22,6 +22,9 @@ const (
 	veilBad = unix.EPROTO       // the handshake has failed, or a record is bad
 )
 
+// updatesMost keeps the answers to updates of keys below what crypto/tls takes without data among them.
+const updatesMost = 10
+
 type veil struct {
 	net.Conn
 	e       *end
@@ -44,10 +47,11 @@ type veil struct {
 	broken   bool // the socket takes nothing any more
 	garbleAt int  // the byte behind the handshake that is sent as another, or -1
 
-	base   int // bytes of the socket before the veil's
-	flown  int // bytes of the veil's that the socket has taken
-	sealed int // bytes of the actor's
-	marks  []veilMark
+	base    int // bytes of the socket before the veil's
+	flown   int // bytes of the veil's that the socket has taken
+	sealed  int // bytes of the actor's
+	updates int // of keys, since anything came
+	marks   []veilMark
 }
 
 // veilMark says how many bytes of the actor's can be read of so many of the veil's.
@@ -133,7 +137,7 @@ func (e *end) say(p []byte) (int, syscall.Errno) {
 
 // bow ends the stream; bluntly is without close_notify.
 func (e *end) bow(bluntly bool) {
-	if e.veil == nil {
+	if e.veil == nil || !e.veil.begun {
 		e.shutdownWrite()
 		return
 	}
@@ -234,7 +238,8 @@ func (v *veil) say(p []byte) (int, syscall.Errno) {
 			return 0, unix.EPIPE
 		}
 	} else {
-		if v.e.w.chance(v.e.w.plan.updates) {
+		if v.updates < updatesMost && v.e.w.chance(v.e.w.plan.updates) {
+			v.updates++
 			v.e.w.cover.hit(KeysUpdated)
 			v.out.push(v.forger.update())
 		}
@@ -252,7 +257,7 @@ func (v *veil) hear(p []byte) (int, syscall.Errno) {
 		if n, err := v.open(p); n > 0 || err != unix.EAGAIN {
 			return n, err
 		}
-		room := make([]byte, len(p))
+		room := p // what comes goes into in, and comes out of it again
 		n, err := v.e.read(room)
 		switch {
 		case err != 0:
@@ -280,6 +285,7 @@ func (v *veil) open(p []byte) (int, syscall.Errno) {
 	n, err := v.tls.Read(p)
 	switch {
 	case n > 0:
+		v.updates = 0
 		return n, 0
 	case errors.Is(err, wait{}):
 		return 0, unix.EAGAIN
