@@ -23,7 +23,7 @@ const (
 )
 
 // updatesMost keeps the answers to updates of keys below what crypto/tls takes without data among them.
-const updatesMost = 10
+const updatesMost = 7
 
 type veil struct {
 	net.Conn
@@ -72,7 +72,10 @@ func (o *office) veil(e *end) *veil {
 		config.ClientSessionCache = o.cache
 	}
 	if w.plan.rude > 0 && w.chance(4) {
-		v.garbleAt = w.scale(1, 3000)
+		v.garbleAt = w.scale(1, 300)
+		if w.chance(70) {
+			v.garbleAt = w.between(150, 6000)
+		}
 	}
 	v.tls = tls.Client(v, config)
 	v.next, v.stop = iter.Pull(func(yield func(struct{}) bool) {
