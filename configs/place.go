@@ -8,7 +8,6 @@ package configs
 
 import (
 	"sluice/configs/foreign"
-	"sluice/configs/kinds"
 	"sluice/configs/reference"
 	"sluice/configs/tree"
 )
@@ -159,7 +158,7 @@ func (p namedPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 		again := l.repeated(seen, pair)
 		var v T
 		p.table.fill(&v)
-		if _, err := kinds.Name.Parse(pair.Key, ""); err != nil {
+		if _, err := name.Parse(pair.Key, ""); err != nil {
 			l.blame(pair.At, err)
 		}
 		*p.table.name(&v) = pair.Key // even a bad name may be referred to, which is not a second mistake

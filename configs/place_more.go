@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"sluice/configs/kinds"
 	"sluice/configs/literal"
 	"sluice/configs/reference"
 	"sluice/configs/tree"
@@ -64,7 +63,7 @@ func present[S any](hint string) place[S] { return presentPlace[S]{hint} }
 type presentPlace[S any] struct{ hint string }
 
 func (p presentPlace[S]) read(l *loader, _ *S, n *tree.Node) {
-	if v, ok := parse(l, kinds.Boolean, n); ok && !v {
+	if v, ok := parse(l, boolean, n); ok && !v {
 		l.Report(n.At, "false means nothing here", p.hint)
 	}
 }
@@ -72,7 +71,7 @@ func (p presentPlace[S]) read(l *loader, _ *S, n *tree.Node) {
 func (p presentPlace[S]) fill(*S, string) {}
 func (p presentPlace[S]) target(s *S) any { return s }
 func (p presentPlace[S]) shape() reference.Shape {
-	return reference.Shape{Choices: []string{"true"}, Value: kinds.Boolean.Name}
+	return reference.Shape{Choices: []string{"true"}, Value: boolean.Name}
 }
 
 // switched is an object that may also be true, for one with nothing in it, or false, for none.
@@ -87,7 +86,7 @@ func (p switchedPlace[S, T]) read(l *loader, s *S, n *tree.Node) {
 		p.optionalPlace.read(l, s, n)
 		return
 	}
-	if v, ok := parse(l, kinds.Boolean, n); ok && v {
+	if v, ok := parse(l, boolean, n); ok && v {
 		p.optionalPlace.read(l, s, &tree.Node{Kind: tree.Object, At: n.At})
 	}
 }

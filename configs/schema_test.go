@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"sluice/configs/kinds"
 	"sluice/configs/literal"
 	"sluice/configs/reference"
 	"sluice/configs/tree"
@@ -42,8 +41,8 @@ func TestEveryFieldHasARow(t *testing.T) {
 	covers(t, respond, "At")
 	covers(t, redirect, "At")
 	covers(t, headerRules)
-	covers(t, headerEdits(kinds.RequestField))
-	covers(t, headerEdits(kinds.ResponseField))
+	covers(t, headerEdits(requestField))
+	covers(t, headerEdits(responseField))
 	covers(t, rewrite)
 	covers(t, buffer)
 	covers(t, pool)

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"sluice/configs/foreign"
-	"sluice/configs/kinds"
 	"sluice/configs/literal"
 	"sluice/configs/tree"
 )
@@ -30,7 +29,7 @@ var serverWords = tree.Line{First: "address", Flags: []string{"backup"}}
 var serverLine = &table[Server]{
 	at:      func(s *Server) *Position { return &s.At },
 	foreign: foreign.Server,
-	rows:    serverRows(kinds.FixedAddress),
+	rows:    serverRows(fixedAddress),
 }
 
 // ParseServers reads the text of a file of servers, which has at most 1,000,000 bytes and 10,000 servers. The servers are in the

@@ -49,7 +49,6 @@ var arrows = []Arrow{
 	{From: "engine/hello"},
 	{From: "engine/limit", Libraries: sys},
 	{From: "configs", To: []string{"configs/**"}, Libraries: yaml},
-	{From: "configs/kinds", To: []string{"configs/literal"}},
 	{From: "configs/**", Libraries: yaml},
 
 	// Rows 1 to 3: the reactor, moving bytes, sockets; beside them the waist of requests.
