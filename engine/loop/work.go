@@ -175,6 +175,22 @@ func (w *Workers) work() {
 	}
 }
 
+// Step does the next job on the caller's goroutine, if there is one: for those who start no workers, because they decide
+// themselves when work is done, as a simulator does.
+func (w *Workers) Step() bool {
+	if w.Waiting() == 0 {
+		return false
+	}
+	d, j := w.next()
+	if j == nil {
+		return false
+	}
+	j.run()
+	w.total.Add(1)
+	w.finish(d, j)
+	return true
+}
+
 // next waits for a job and takes it off the queue of the desk whose turn it is.
 func (w *Workers) next() (*desk, *Job) {
 	w.mu.Lock()

@@ -45,6 +45,7 @@ func (c *Conn) Farewell(drain bool, leaver Leaver) {
 	}
 	if !drain && c.state == open {
 		c.flushOut() // mostly this is all there is to wait for
+		c.bid()
 	}
 	if c.emptied() && !drain || c.cause != 0 {
 		c.Close()
@@ -67,10 +68,24 @@ func (c *Conn) Farewell(drain bool, leaver Leaver) {
 	}
 }
 
+// bid says close_notify behind what was queued, once that is sealed. It has to leave before the close as well: without it,
+// a message that ends with the connection would not be whole.
+func (c *Conn) bid() {
+	if c.layer != nil && c.out == nil {
+		c.layer.bid()
+	}
+}
+
 // Flushed implements Flushed: the last message is with the kernel.
 func (g *farewell) Flushed(c *Conn) {
-	if !g.drain && !c.Waiting() { // it may have begun to send again meanwhile
+	if g.said {
 		g.end()
+		return
+	}
+	if !g.drain && !c.Waiting() { // it may have begun to send again meanwhile
+		if c.bid(); c.AwaitFlush() {
+			g.end()
+		}
 		return
 	}
 	now := c.net.Loop.Now()
@@ -91,7 +106,7 @@ func (g *farewell) Flushed(c *Conn) {
 func (g *farewell) Peeked(c *Conn, b []byte, eof bool) {
 	g.dropped += len(b)
 	c.Discard(len(b))
-	if eof || g.dropped > farewellBytes {
+	if eof && c.AwaitFlush() || g.dropped > farewellBytes { // close_notify may still be on its way
 		g.end()
 	}
 }

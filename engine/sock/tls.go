@@ -47,6 +47,7 @@ type layer struct {
 	failed bool
 	deaf   bool // what comes is dropped by its reader, and needs not be opened
 	fin    bool // the end of the stream is to follow the ciphertext
+	mute   bool // close_notify has been said: nothing may follow it
 	ack    bool // the end of the handshake may still wait to be acknowledged
 }
 
@@ -173,6 +174,7 @@ func (l *layer) end() bool {
 func (l *layer) notify() {
 	if l.session != nil {
 		l.session.Notify()
+		l.mute = true
 	}
 }
 

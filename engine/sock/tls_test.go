@@ -405,12 +405,29 @@ func TestTLSFarewells(t *testing.T) {
 		assert.Equal(t, g.Used(), int64(0))
 		s.far.in = append(s.far.in, s.sys.wrote...)
 		got, err := s.far.read()
-		assert.Equal(t, got, "last words")
-		if drain {
-			assert.Equal(t, err, io.EOF)
-		}
+		assert.Equal(t, []any{got, err}, []any{"last words", io.EOF})
 		s.gone()
 	}
+}
+
+// A peer that ends while close_notify waits for room still gets it, and what was before it.
+func TestTLSFarewellToOneWhoEndsFirst(t *testing.T) {
+	t.Parallel()
+	s, g := openSafe(t, seal.Server, serverConfig(), clientConfig()), gated()
+	s.sys.room = 40
+	s.conn.Queue([]byte("last words"))
+	s.conn.Farewell(true, g)
+	s.settle()
+	s.sys.ended = true
+	s.event(loop.Readable | loop.ReadShut)
+	assert.Equal(t, g.Used(), int64(1))
+	s.sys.room = -1
+	s.event(loop.Writable)
+	assert.Equal(t, g.Used(), int64(0))
+	s.far.in = append(s.far.in, s.sys.wrote...)
+	got, err := s.far.read()
+	assert.Equal(t, []any{got, err}, []any{"last words", io.EOF})
+	s.gone()
 }
 
 // A farewell to a peer that takes nothing is a cut, with ciphertext as without.
@@ -487,6 +504,24 @@ func TestTLSKeyUpdates(t *testing.T) {
 	got, err := s.far.read() // it has to follow the answers to read this
 	assert.NoError(t, err)
 	assert.Equal(t, got, strings.Repeat("y", 20))
+	s.close()
+}
+
+// A peer may ask for new keys when our half of the stream has ended already: it gets no answer, and its half goes on.
+func TestTLSKeyUpdatesBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	s, f := forge(t)
+	k, _ := s.receive()
+	s.send("bye", true)
+	said := len(s.sys.wrote)
+	for range 3 {
+		s.give(f.update() + f.record(23, "x"))
+	}
+	assert.Equal(t, string(k.got), "xxx")
+	assert.Equal(t, []int{len(s.sys.wrote), len(s.broken)}, []int{said, 0})
+	s.far.in = append(s.far.in, s.sys.wrote...)
+	got, err := s.far.read()
+	assert.Equal(t, []any{got, err}, []any{"bye", io.EOF})
 	s.close()
 }
 

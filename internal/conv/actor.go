@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"slices"
 	"sync"
@@ -34,7 +33,7 @@ const (
 // actor is one side of one connection.
 type actor struct {
 	name   string
-	conn   *net.TCPConn
+	conn   *socket
 	wire   Wire
 	buf    []byte // received, not yet expected; a part of room
 	room   []byte
@@ -80,6 +79,26 @@ func (a *actor) end() error {
 func (a *actor) reset() error {
 	a.closed, a.seen = true, true
 	return errors.Join(a.conn.SetLinger(0), a.conn.Close())
+}
+
+// cut sends FIN without close_notify.
+func (a *actor) cut() error {
+	a.writes.Wait()
+	a.closed = true
+	return a.conn.CloseWrite()
+}
+
+// expectAlert reads the alert that ends TLS, and what follows it.
+func (a *actor) expectAlert(text string) error {
+	a.seen = true
+	var err error
+	for err == nil {
+		err = a.fill()
+	}
+	if want := "remote error: tls: " + text; a.over == nil || a.over.Error() != want {
+		return fmt.Errorf("the stream is over by %q, wanted: %s", err, want)
+	}
+	return nil
 }
 
 // fill reads once more. It fails when nothing more will come.
@@ -165,11 +184,11 @@ func (a *actor) expectOver(how string) error {
 		}
 		a.buf = a.buf[:0]
 	}
-	reset, ended := errors.Is(a.over, syscall.ECONNRESET), a.over == io.EOF
-	if ended {
+	reset, ended := errors.Is(a.over, syscall.ECONNRESET) || errors.Is(a.over, syscall.EPIPE), a.over == io.EOF
+	if ended || a.over == errTruncated {
 		// The kernel tells of a reset once, be it by a failed write.
 		a.writes.Wait()
-		reset = errors.Is(a.broken, syscall.ECONNRESET) || errors.Is(a.broken, syscall.EPIPE)
+		reset = reset || errors.Is(a.broken, syscall.ECONNRESET) || errors.Is(a.broken, syscall.EPIPE)
 	}
 	switch how {
 	case "end":
@@ -177,7 +196,7 @@ func (a *actor) expectOver(how string) error {
 	case "reset", "cut":
 		ended = reset
 	default:
-		ended = ended || reset
+		ended = ended || reset || a.over == errTruncated
 	}
 	if !ended {
 		return fmt.Errorf("the stream is over by %q, wanted: %s", a.over, how)
@@ -193,34 +212,13 @@ func (a *actor) quiet() error {
 	if a.over != nil {
 		return fmt.Errorf("its stream is over: %w", a.over)
 	}
-	room := make([]byte, shownMax)
-	n, err := peek(a.conn, room)
-	switch {
-	case err == unix.EAGAIN:
+	a.conn.atOnce = true
+	_, err := a.read(patience)
+	a.conn.atOnce = false
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil
-	case err != nil:
-		return fmt.Errorf("its stream is over: %w", err)
-	case n == 0:
-		return errors.New("its stream is over: EOF")
 	}
-	return fmt.Errorf("has received\n%s", show(room[:n]))
-}
-
-// peek copies what could be read at once.
-func peek(c *net.TCPConn, room []byte) (n int, err error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	wrong := raw.Control(func(fd uintptr) {
-		for err = unix.EINTR; err == unix.EINTR; {
-			n, _, err = unix.Recvfrom(int(fd), room, unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		}
-	})
-	if wrong != nil {
-		return 0, wrong
-	}
-	return n, err
+	return a.quiet()
 }
 
 // left fails if there is anything that the script has not named. Where the script has ended the stream, the other side may
@@ -231,9 +229,7 @@ func (a *actor) left() error {
 	}
 	err := a.quiet()
 	if err != nil && a.closed && len(a.buf) == 0 {
-		if n, _ := peek(a.conn, make([]byte, 1)); n <= 0 {
-			return nil
-		}
+		return nil
 	}
 	return err
 }

@@ -22,10 +22,13 @@
 //	ACTOR > and ACTOR <          it sends, or has to receive, exactly these bytes. Behind "|" and the arrow stands a
 //	                             line, which ends with CR LF; behind "+" (or ">+", "<+") bytes that end where they end
 //	ACTOR drips TEXT             it sends its bytes one by one, every few milliseconds, until something comes back
-//	ACTOR connects [from IP] [narrow]    before it would by its first words; narrow takes little ahead
-//	ACTOR ends, ACTOR resets     sends FIN, sends RST
-//	ACTOR sees end | reset | close       FIN, RST, or either comes next
+//	ACTOR connects [from IP] [for NAME | plain] [narrow]    before it would by its first words, and asks for a name by TLS,
+//	                             or speaks none; narrow takes little ahead
+//	ACTOR ends, ACTOR resets     sends FIN, with close_notify before it where there is TLS; sends RST
+//	ACTOR cuts                   sends FIN alone, which with TLS is no end
+//	ACTOR sees end | reset | close       FIN, RST, or either comes next; with TLS, an end has close_notify before it
 //	ACTOR sees cut | rest        any bytes, and then RST, or either
+//	ACTOR sees alert TEXT        of TLS
 //	ACTOR sees page N [later] [close]    an error page of the proxy's own; later if it says Retry-After
 //	ACTOR sees nothing           all is quiet, and the connection open; of an origin: nobody has connected
 //	proxy drains                 it is told to finish; a client that sees its end knows that it has heard

@@ -95,9 +95,14 @@ func (st *step) act(w *world, a *actor) error {
 		return a.end()
 	case resets:
 		return a.reset()
+	case cuts:
+		return a.cut()
 	case sees:
 		if st.words[0] == "page" {
 			return a.expectPage(st.words[1:])
+		}
+		if st.words[0] == "alert" {
+			return a.expectAlert(strings.Join(st.words[1:], " "))
 		}
 		return a.expectOver(st.words[0])
 	}
@@ -105,11 +110,16 @@ func (st *step) act(w *world, a *actor) error {
 }
 
 func (st *step) connect(w *world) error {
-	from := ""
-	if len(st.words) > 1 {
-		from = st.words[1]
+	how := calling{narrow: slices.Contains(st.words, "narrow"), plain: slices.Contains(st.words, "plain")}
+	for i, word := range st.words {
+		switch word {
+		case "from":
+			how.from = st.words[i+1]
+		case "for":
+			how.asks = st.words[i+1]
+		}
 	}
-	_, err := w.connect(st.actor, from, slices.Contains(st.words, "narrow"))
+	_, err := w.connect(st.actor, how)
 	return err
 }
 
@@ -157,7 +167,7 @@ func (st *step) nothing(w *world) error {
 		return a.quiet()
 	}
 	if ln := w.servers[st.actor]; ln != nil {
-		waiting, err := callers(ln)
+		waiting, err := ln.callers()
 		if err == nil && waiting {
 			err = fmt.Errorf("somebody has connected")
 		}

@@ -29,6 +29,7 @@ const (
 	drips    verb = "drips"
 	ends     verb = "ends"
 	resets   verb = "resets"
+	cuts     verb = "cuts"
 	sees     verb = "sees"
 	settles  verb = "settle"
 	drains   verb = "drains"
@@ -152,9 +153,9 @@ func (s *step) check() error {
 	}
 	said := strings.Join(s.words, " ")
 	known := map[verb]string{
-		sends: `^$`, receives: `^$`, drips: `^$`, ends: `^$`, resets: `^$`,
-		connects: `^(from [0-9.]+)? ?(narrow)?$`,
-		sees:     `^(end|reset|close|cut|rest|nothing|page \d\d\d( later)?( close)?)$`,
+		sends: `^$`, receives: `^$`, drips: `^$`, ends: `^$`, resets: `^$`, cuts: `^$`,
+		connects: `^(from [0-9.]+)? ?(for [a-z.]+|plain)? ?(narrow)?$`,
+		sees:     `^(end|reset|close|cut|rest|nothing|alert [a-z ]+|page \d\d\d( later)?( close)?)$`,
 		drains:   `^$`, holds: `^\d+$`,
 	}[s.verb]
 	if known == "" || isProxy != (s.verb == drains || s.verb == holds) || !regexp.MustCompile(known).MatchString(said) {

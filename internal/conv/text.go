@@ -10,6 +10,8 @@ package conv
 //	%{date}            the time, as Date tells it
 //	%{cut}             the bytes before are on their way, and the proxy has had its time, before the next ones go
 //	%{forwarded HOST}  the fields that the proxy adds to a request; without HOST it is for site.test
+//	%{scheme} %{secure} %{spliced}    what depends on TLS: of URLs, "; Secure" in cookies, true where nothing is sealed
+//	%{hello NAME}      what a client sends first in TLS, asking for the NAME, or for none
 //	%{origin} %{other} %{refused} %{silent} %{proxy}    addresses: of the two servers, of one that refuses, of one that
 //	                   never answers, and of the proxy
 //	%{proxy.port} %{client.port}                        ports

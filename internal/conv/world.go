@@ -34,9 +34,12 @@ type world struct {
 	proxy   netip.AddrPort
 	log     string // path
 	errors  lockedBuffer
-	servers map[string]*net.TCPListener // origin and other
+	servers map[string]*server // origin and other
 	actors  map[string]*actor
 	closed  map[string]*closed // silent and refused, if the script needs them
+	given   *given
+	own     *identity // nil without TLS
+	pem     string    // its file
 
 	draining sync.WaitGroup
 }
@@ -51,9 +54,17 @@ const proxyPort = 8099
 func newWorld(s *Script, m Mode, loops int, folder string) (w *world, err error) {
 	n, pid := instances.Add(1), os.Getpid()
 	w = &world{
-		mode: m, actors: make(map[string]*actor), servers: make(map[string]*net.TCPListener),
+		mode: m, given: &s.given, actors: make(map[string]*actor), servers: make(map[string]*server),
 		closed: make(map[string]*closed), log: filepath.Join(folder, "access.log"),
 		proxy: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(pid%100 + 100 + int(n>>8)%50), byte(pid / 100), byte(n)}), proxyPort),
+	}
+	if m.Front != 0 {
+		if w.own, err = ourselves(); err != nil {
+			return w, err
+		}
+		if w.pem, err = writeIdentity(folder); err != nil {
+			return w, err
+		}
 	}
 	var how net.ListenConfig
 	if s.given.narrow {
@@ -64,7 +75,7 @@ func newWorld(s *Script, m Mode, loops int, folder string) (w *world, err error)
 		if err != nil {
 			return w, err
 		}
-		w.servers[name] = ln.(*net.TCPListener)
+		w.servers[name] = newServer(ln.(*net.TCPListener), w.wrapServer(), m.Back != 0)
 	}
 	text := s.given.config(m, loops)
 	for name, listens := range map[string]bool{"refused": false, "silent": true} {
@@ -110,14 +121,24 @@ func (w *world) lookUp(name string) (string, bool) {
 		}
 	case "log":
 		return w.log, true
+	case "cert", "ca":
+		return w.pem, true
+	case "scheme":
+		return w.mode.scheme(), true
+	case "secure":
+		return map[bool]string{true: "; Secure"}[w.mode.Front != 0], true
+	case "spliced":
+		return fmt.Sprint(w.mode.Front+w.mode.Back == 0), true
 	case "silent", "refused":
 		if c := w.closed[word]; c != nil {
 			return c.addr, true
 		}
 	case "origin", "other":
-		return w.servers[word].Addr().String(), true
+		return w.servers[word].listener.Addr().String(), true
 	case "forwarded":
 		return w.forwarded(rest), true
+	case "hello":
+		return string(w.own.hello(rest, w.mode.Front)), true
 	case "label":
 		address, known := w.lookUp(rest)
 		sticky := upstream.NewSticky(&configs.Sticky{Cookie: "srv", Key: stickyKey}, nil)
@@ -134,7 +155,7 @@ func (w *world) forwarded(host string) string {
 	if host == "" {
 		host = "site.test"
 	}
-	return fmt.Sprintf("X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: %s\r\nX-Forwarded-Port: %d\r\n", host, w.proxy.Port())
+	return fmt.Sprintf("X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: %s\r\nX-Forwarded-Host: %s\r\nX-Forwarded-Port: %d\r\n", w.mode.scheme(), host, w.proxy.Port())
 }
 
 // actor finds who plays a part, and has a client connect, or a server accept, if nobody does yet.
@@ -143,22 +164,57 @@ func (w *world) actor(name string) (*actor, error) {
 		return a, nil
 	}
 	if strings.HasPrefix(name, "client") {
-		return w.connect(name, "", false)
+		return w.connect(name, calling{})
 	}
-	ln := w.servers[strings.TrimRight(name, "23456789")]
-	if err := ln.SetDeadline(time.Now().Add(patience)); err != nil {
-		return nil, err
+	a, err := w.servers[strings.TrimRight(name, "23456789")].next()
+	if err == nil {
+		a.name = name
+		w.actors[name] = a
 	}
-	c, err := ln.AcceptTCP()
-	if err != nil {
-		return nil, fmt.Errorf("no new connection came: %w", err)
-	}
-	w.actors[name] = &actor{name: name, conn: c, wire: c}
-	return w.actors[name], nil
+	return a, err
 }
 
-func (w *world) connect(name, from string, narrow bool) (*actor, error) {
-	c, wire, err := w.mode.dial(from, narrow, w.proxy)
+// wrapServer is how a wire is made of a connection to a server.
+func (w *world) wrapServer() func(*socket) Wire {
+	if w.mode.Back == 0 {
+		return func(c *socket) Wire { return c }
+	}
+	_, headed := w.given.introduced()
+	return func(c *socket) Wire {
+		s := w.own.newServer(c, w.mode.Back)
+		if headed {
+			if s.failed = s.readHeader(); s.failed != nil {
+				return s
+			}
+		}
+		s.handshake()
+		return s
+	}
+}
+
+// wrapClient makes a wire of a client's connection.
+func (w *world) wrapClient(c *socket, how calling) Wire {
+	if w.mode.Front == 0 || how.plain {
+		return c
+	}
+	s := w.own.newClient(c, w.mode.Front, how.asks)
+	s.shaken = w.settle // the client knows that it is done before the proxy does
+	if s.header, _ = w.given.introduced(); !s.header {
+		s.handshake()
+	}
+	return s
+}
+
+// calling is how a client connects.
+type calling struct {
+	from   string // an address of its own
+	asks   string // for a server's name, by TLS
+	narrow bool
+	plain  bool // without TLS, whatever the mode is
+}
+
+func (w *world) connect(name string, how calling) (*actor, error) {
+	c, err := how.dial(w.proxy)
 	switch {
 	case errors.Is(err, unix.ECONNRESET): // so early that connecting has heard of it
 		w.actors[name] = &actor{name: name, over: unix.ECONNRESET}
@@ -166,7 +222,7 @@ func (w *world) connect(name, from string, narrow bool) (*actor, error) {
 	case err != nil:
 		return nil, err
 	}
-	w.actors[name] = &actor{name: name, conn: c, wire: wire}
+	w.actors[name] = &actor{name: name, conn: c, wire: w.wrapClient(c, how)}
 	return w.actors[name], nil
 }
 
@@ -174,9 +230,19 @@ func (w *world) connect(name, from string, narrow bool) (*actor, error) {
 // which a connection to a server takes the most.
 const settleTurns = 6
 
-// settle returns when the proxy has done what it can do: bytes arrive on the loopback network before the call that sent
+// settle returns when the proxy has done what it can do, handshakes included: bytes arrive on the loopback network before the call that sent
 // them returns, and the loops answer only once they have handled the events before.
 func (w *world) settle() {
+	w.turn()
+	for deadline := time.Now().Add(patience); w.engine.TLS().UnderWay > 0 && time.Now().Before(deadline); {
+		w.turn()
+	}
+	if w.own != nil {
+		w.turn()
+	}
+}
+
+func (w *world) turn() {
 	for range settleTurns {
 		w.engine.Counters()
 	}
@@ -187,10 +253,19 @@ func (w *world) drain() {
 	w.draining.Go(func() { w.engine.Drain(context.Background()) })
 }
 
+// sealedMax is how many buffers of ciphertext a connection has at most.
+const sealedMax = 2
+
 // holds fails if the engine has more memory in use than so many buffers and pipes. It looks for a while, because what is
 // wrong grows.
 func (w *world) holds(most string) error {
 	limit, err := strconv.ParseUint(most, 10, 32)
+	if limit > 0 && w.mode.Front != 0 {
+		limit += sealedMax
+	}
+	if limit > 0 && w.mode.Back != 0 {
+		limit += sealedMax
+	}
 	for range settleTurns {
 		total := stat.Sum(w.engine.Counters()...)
 		if got := total.Get(stat.BuffersInUse) + total.Get(stat.PipesInUse); got > limit {
@@ -200,28 +275,11 @@ func (w *world) holds(most string) error {
 	return err
 }
 
-// callers reports whether somebody waits to be accepted by a server.
-func callers(ln *net.TCPListener) (waiting bool, err error) {
-	raw, err := ln.SyscallConn()
-	if err != nil {
-		return false, err
-	}
-	wrong := raw.Control(func(fd uintptr) {
-		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		var n int
-		for err = unix.EINTR; err == unix.EINTR; {
-			n, err = unix.Poll(poll, 0)
-		}
-		waiting = n > 0
-	})
-	return waiting, errors.Join(wrong, err)
-}
-
 // left finds everything that the script has not named.
 func (w *world) left() (problems []error) {
 	w.settle()
 	for _, name := range []string{"origin", "other"} {
-		waiting, err := callers(w.servers[name])
+		waiting, err := w.servers[name].callers()
 		if err != nil || waiting {
 			problems = append(problems, errors.Join(fmt.Errorf("somebody has connected to %s", name), err))
 		}
@@ -242,8 +300,8 @@ func (w *world) close() (problems []error) {
 		}
 		a.writes.Wait()
 	}
-	for _, ln := range w.servers {
-		_ = ln.Close()
+	for _, s := range w.servers {
+		s.close()
 	}
 	for _, c := range w.closed {
 		c.close()

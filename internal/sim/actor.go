@@ -72,6 +72,9 @@ func (w *World) newClient(i int) {
 		return
 	}
 	a.introduce(i)
+	if a.intro.may != nil {
+		e.veil = nil // it gets no further
+	}
 	a.mine = w.newStream(a, a.intro.hello, a.script.total)
 	w.actors = append(w.actors, a)
 	a.play(e)
@@ -105,6 +108,7 @@ func (a *actor) step() {
 	if a.over {
 		return
 	}
+	a.e.tend(a.aheadSent == len(a.ahead))
 	busy := a.readSome()
 	if !a.over {
 		busy = a.sendSome() || busy
@@ -133,7 +137,7 @@ func (a *actor) readSome() bool {
 		return false
 	}
 	room := w.scratch[:a.script.readPiece]
-	n, err := a.e.read(room)
+	n, err := a.e.hear(room)
 	switch {
 	case err == unix.EAGAIN:
 		return false
@@ -292,7 +296,11 @@ func (a *actor) sendSome() bool {
 	if a.w.plan.proxyIn == proxyAccept && a.aheadSent == 0 && len(a.ahead) > 0 {
 		piece = max(piece, signature) // whoever stands still before it is whole has sent something else than a header
 	}
-	n, err := a.e.write(rest[:min(len(rest), piece)])
+	write := a.e.say
+	if a.aheadSent < len(a.ahead) {
+		write = a.e.write
+	}
+	n, err := write(rest[:min(len(rest), piece)])
 	switch {
 	case err == unix.EAGAIN:
 		return false
@@ -337,20 +345,29 @@ func (a *actor) done() bool { return a.sent == len(a.mine.bytes) && a.aheadSent 
 // leave ends the actor's part, in the way of its script.
 func (a *actor) leave() {
 	w := a.w
+	if a.leavesShake() {
+		return
+	}
 	switch s := &a.script; s.ending {
+	case endsBluntly:
 	case endsFirst, endsAfter:
 		if a.done() && !a.sentEnd && (a.sawEnd || s.ending == endsFirst) {
 			w.trace("%s ends", a.name)
-			a.sentEnd = true
-			a.e.shutdownWrite()
+			a.sentEnd, a.cut = !s.blunt, s.blunt || a.cut
+			a.e.bow(s.blunt)
+			if s.blunt {
+				w.cover.hit(Truncated)
+				s.ending = endsBluntly
+			}
 		}
-		if a.sentEnd && a.sawEnd {
+		if a.sentEnd && a.sawEnd && a.e.flushed() {
 			a.finish()
 		}
 	case quits:
 		if a.done() {
 			w.trace("%s quits", a.name)
-			a.sentEnd, a.cut = true, true
+			a.e.bow(s.blunt)
+			a.sentEnd, a.cut = a.e.veil == nil || !s.blunt && a.e.flushed(), true
 			a.finish()
 		}
 	case resets:
@@ -362,6 +379,25 @@ func (a *actor) leave() {
 			a.vanish()
 		}
 	}
+}
+
+// leavesShake leaves in the middle of a handshake, if that is what the script says.
+func (a *actor) leavesShake() bool {
+	v := a.e.veil
+	if v == nil || a.script.shakeCut == 0 || v.over || v.flown < a.script.shakeCut {
+		return false
+	}
+	a.w.cover.hit(ShakeLeft)
+	switch a.script.ending {
+	case vanishes, vanishesFar:
+		a.vanish()
+	case resets:
+		a.reset()
+	default:
+		a.cut = true
+		a.finish()
+	}
+	return true
 }
 
 func (a *actor) reset() {

@@ -49,6 +49,16 @@ const (
 	events
 )
 
+// The events of worlds with TLS, behind those of all plays.
+const (
+	KeysUpdated Event = 64 + iota
+	Truncated
+	Garbled
+	ShakeLeft
+	PlainSpoken
+	secureEvents
+)
+
 // eventRoom holds these, and those of plays that have their own behind them.
 const eventRoom = 80
 

@@ -7,7 +7,7 @@ import (
 	"sluice/engine/record"
 )
 
-var eventTexts = [webEvents]string{
+var eventTexts = [secureEvents]string{
 	"short writes", "times without memory", "headers joined with data", "half-closes", "splices", "splices that stopped early",
 	"numbers of closed descriptors used again", "hints for nothing",
 	"accepts without descriptors", "accepts of aborted connections", "dials without descriptors", "dials without a way",
@@ -23,6 +23,9 @@ var eventTexts = [webEvents]string{
 	"statuses passed on although another server might do better", "bodies sent again", "tries again of what was never sent", "tries again on new connections",
 	"tries elsewhere after resets", "tries elsewhere after statuses", "tries elsewhere after timeouts", "tries elsewhere after servers went down",
 	"asks that a cookie led to their server", "asks whose cookie was no use",
+
+	KeysUpdated: "updates of keys", Truncated: "ends without close_notify", Garbled: "garbled bytes", ShakeLeft: "handshakes left in the middle",
+	PlainSpoken: "clients without TLS",
 }
 
 // String says what is counted.
@@ -65,7 +68,7 @@ var reachable = []record.Reason{
 // String lists everything that was counted.
 func (c *Coverage) String() string {
 	var b strings.Builder
-	for e, n := range c.events[:webEvents] {
+	for e, n := range c.events[:secureEvents] {
 		fmt.Fprintf(&b, "%8d %s\n", n, Event(e))
 	}
 	for r, n := range c.reasons {

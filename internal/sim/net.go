@@ -41,6 +41,9 @@ func (l *listener) connect(name string, from netip.AddrPort) (*end, bool) {
 		return nil, false
 	}
 	near, far := l.w.newPair(name, l.unix)
+	if l.w.secure {
+		far.veil = l.w.office.veil(far)
+	}
 	l.queue = append(l.queue, near)
 	l.peers = append(l.peers, from)
 	l.since = append(l.since, l.w.now)

@@ -36,6 +36,10 @@ type plan struct {
 	panics    int           // percent of servers below which all are used
 	rude      int           // percent of actors that end without manners
 	slow      int           // percent of actors that stand still for a while
+	late      int           // percent of steps of handshakes that take long
+	desk      int           // how many such steps may wait
+	older     int           // percent of clients that speak TLS 1.2
+	updates   int           // percent of records behind new keys
 }
 
 type proxyMode uint8
@@ -53,6 +57,7 @@ const (
 	timeoutTunnel  = 40 * time.Second
 	timeoutHalf    = 15 * time.Second
 	timeoutConnect = 500 * time.Millisecond
+	timeoutShake   = 3 * time.Second
 )
 
 func (w *World) draw() plan {
@@ -137,6 +142,7 @@ const (
 	resets                    // it resets the connection, at some byte
 	vanishes                  // it falls silent for ever
 	vanishesFar               // likewise, and its machine is gone: the kernel notices after a while
+	endsBluntly               // it has ended without close_notify
 )
 
 // opening is when an actor begins to send.
@@ -161,6 +167,8 @@ type script struct {
 	stallAt   int // bytes received
 	stallFor  time.Duration
 	urgent    bool // it sends a byte out of band
+	blunt     bool // it ends without close_notify
+	shakeCut  int  // it leaves behind so many bytes of its handshake, or 0
 }
 
 // readMax is the most an actor reads at once.
@@ -196,6 +204,12 @@ func (w *World) script(client bool) script {
 	if w.chance(w.plan.rude) {
 		s.ending = ending(w.between(int(quits), int(vanishesFar)))
 		s.cutAt = w.between(0, 2*s.total+1)
+	}
+	if client && w.secure {
+		s.blunt = w.chance(w.plan.rude / 3)
+		if !s.polite() && w.chance(30) {
+			s.shakeCut = w.scale(1, 2000)
+		}
 	}
 	if w.chance(w.plan.slow) {
 		s.stallAt = w.scale(1, 64<<10) - 1

@@ -129,6 +129,7 @@ func (p *poller) Poll(d loop.Dispatcher) error {
 		}
 		p.harvest()
 		p.deliver(d)
+		p.w.office.employ()
 		p.w.play.inspect()
 	}
 	return nil

@@ -32,6 +32,7 @@ func (c *common) init(w *World) {
 	c.budget = pool.NewPipeBudget(w.scale(1, 16))
 	c.pipes = pool.NewPipes(w, c.budget, 0, 0)
 	c.net = sock.NewNet(w.loop, w, c.arena, c.pipes)
+	c.net.Handshakes = w.office.pool
 	c.gate = sock.NewGate(w.plan.maxConns)
 }
 
@@ -63,6 +64,7 @@ func (c *common) leftovers(report func(string, int)) {
 	report("connections", c.net.Open())
 	report("lingering descriptors", c.net.Lingering())
 	report("places at the gate", int(c.gate.Used()))
+	c.w.office.leftovers(report)
 	c.care.leftovers(report)
 }
 

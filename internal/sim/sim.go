@@ -38,6 +38,9 @@ type World struct {
 	plan  plan
 	plant plant // a planted fault, for the test of the checkers
 
+	secure bool // clients come by TLS
+	office office
+
 	now    int64
 	start  int64
 	agenda agenda
@@ -75,15 +78,20 @@ func New(seed uint64, traced bool) *World {
 func (w *World) Run() []string {
 	w.start = w.now
 	w.plan = w.play.draw()
+	if w.secure {
+		w.drawTLS()
+	}
 	w.trace("plan %+v", w.plan)
 	w.poller.init(w)
 	w.files.init(w)
 	w.loop = loop.New(loop.Config{Poller: &w.poller, Stats: &w.stats, Report: w.panicked})
+	w.office.init(w)
 	w.rig = w.play.build()
 	w.begin()
 	if err := w.loop.Run(); err != nil {
 		w.fault("the loop ended in an error: %v", err)
 	}
+	w.office.close()
 	w.check()
 	return w.faults
 }

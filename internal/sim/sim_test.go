@@ -11,15 +11,19 @@ import (
 
 var (
 	oneSeed = flag.Uint64("seed", 0, "play this seed only, with a full trace")
-	oneKind = flag.String("kind", "", "play this kind of seeds only: tcp or http")
+	oneKind = flag.String("kind", "", "play this kind of seeds only: tcp, http, tcp+tls or http+tls")
 	seeds   = flag.Uint64("seeds", 0, "how many seeds of each kind to play; 0 means the usual number")
 )
 
 // usualSeeds is how many seeds of a kind a test plays: the race detector makes each ten times as dear.
-func usualSeeds() uint64 {
+func (k *kind) usualSeeds() uint64 {
 	switch {
 	case *seeds > 0:
 		return *seeds
+	case k.fewer && assert.RaceEnabled:
+		return 100
+	case k.fewer:
+		return 600
 	case assert.RaceEnabled:
 		return 1_500
 	}
@@ -32,16 +36,19 @@ const players = 2
 // kind is what the seeds of a kind have in common: which worlds they make, and what these must have been about.
 type kind struct {
 	name    string
+	fewer   bool // handshakes are dear
 	world   func(seed uint64, traced bool) *World
 	missing func(c *Coverage, least int) []string
 	plants  []plantKind // what can go wrong in them; hurry needs connections that come and go fast, as tunnels do
 }
 
 var kinds = []kind{
-	{"tcp", newWorld, (*Coverage).missing,
+	{"tcp", false, newWorld, (*Coverage).missing,
 		[]plantKind{plantSwallow, plantCorrupt, plantEarlyEnd, plantForgetful, plantLeak, plantHurried, plantHoard}},
-	{"http", newWebWorld, (*Coverage).missingOfWeb,
+	{"http", false, newWebWorld, (*Coverage).missingOfWeb,
 		[]plantKind{plantSwallow, plantCorrupt, plantEarlyEnd, plantForgetful, plantLeak, plantLostField, plantReuse, plantGentle, plantResend, plantHoard}},
+	{"tcp+tls", true, newSecureWorld, (*Coverage).missingOfSecure, []plantKind{plantSwallow, plantEarlyEnd, plantForgetful, plantLeak}},
+	{"http+tls", true, newSecureWebWorld, (*Coverage).missingOfSecure, []plantKind{plantSwallow, plantForgetful, plantLeak}},
 }
 
 // TestSeeds plays worlds of every kind until one goes wrong, and demands that all of them together were interesting.
@@ -64,7 +71,7 @@ func TestSeeds(t *testing.T) {
 func (k *kind) playAll(t *testing.T) {
 	var total Coverage
 	var mu sync.Mutex
-	spread(usualSeeds(), func(seed uint64) {
+	spread(k.usualSeeds(), func(seed uint64) {
 		w := k.world(seed, false)
 		faults := w.Run()
 		mu.Lock()
@@ -76,7 +83,7 @@ func (k *kind) playAll(t *testing.T) {
 		fmt.Print(&total)
 	}
 	least := 3
-	if usualSeeds() < 8_000 {
+	if k.usualSeeds() < 8_000 {
 		least = 1 // the rarest endings come about in one seed of some hundreds
 	}
 	for _, missing := range k.missing(&total, least) {

@@ -25,7 +25,10 @@ func (w *World) inspect() {
 	if w.plan.proxyOut != 0 {
 		each++
 	}
-	if used := c.arena.InUse() + c.pipes.InUse(); used > each*w.rig.active() {
+	if w.secure {
+		each += 2 // of ciphertext
+	}
+	if used := c.arena.InUse() + c.pipes.InUse(); used > each*w.rig.active()+2*c.net.Leaving() {
 		w.fault("%d buffers and %d pipes for %d connections", c.arena.InUse(), c.pipes.InUse(), w.rig.active())
 	}
 }
@@ -35,16 +38,19 @@ func (w *World) inspect() {
 func (w *World) atRest() {
 	c := w.common()
 	c.care.atRest()
-	allowed := 0
+	allowed := 2 * c.net.Leaving() // an alert
 	for _, x := range w.files.table {
 		if x == nil || x.socket == nil {
 			continue
 		}
 		if x.socket.noSpace {
 			allowed += 1 + int(min(w.plan.proxyOut, 1))
+			if w.secure {
+				allowed += 2
+			}
 		}
 	}
-	if w.plan.hello || w.plan.proxyIn != proxyOff {
+	if w.plan.hello || w.secure || w.plan.proxyIn != proxyOff {
 		allowed += w.rig.active()
 	}
 	if used := c.arena.InUse() + c.pipes.InUse(); used > allowed {
@@ -126,11 +132,22 @@ func (w *World) checkCut(a *actor, p, q *end) {
 	if w.plan.pair || !d.brisk(q) {
 		return
 	}
-	if before := int(p.received) - len(a.ahead); d.got < before {
+	if before := a.came(); d.got < before {
 		w.fault("%s got %d of the %d bytes that had come from %s before its reset", d.name, d.got, before, a.name)
 	} else if before > 0 {
 		w.cover.hit(LastWords)
 	}
+}
+
+// came is how many bytes of the actor's stream can be read at the proxy's end.
+func (a *actor) came() int {
+	switch {
+	case a.e.veil.garbled():
+		return 0 // and what comes behind it
+	case a.e.veil != nil:
+		return a.e.delivered()
+	}
+	return a.e.delivered() - len(a.ahead)
 }
 
 // brisk reports whether the actor takes whatever comes without ever making the network wait for long.
@@ -151,6 +168,11 @@ func (w *World) implausible(r *record.Conn, c *actor) string {
 	switch r.Reason {
 	case record.ClientEnd, record.ServerEnd:
 		return w.incomplete(r, c)
+	case record.HelloTimeout, record.HelloBad, record.HandshakeTimeout, record.HandshakeBusy, record.HandshakeFailed, record.NotTLS,
+		record.ClientTruncated, record.ClientViolation:
+		if w.secure {
+			return w.wrongTLS(r, c.bearing())
+		}
 	case record.ClientReset, record.ClientLost, record.ServerReset, record.ServerLost, record.ClientGone:
 		return w.innocent(r, c)
 	case record.TunnelIdle, record.HalfClosedIdle:
@@ -204,7 +226,7 @@ func (a *actor) neglected() string {
 	if a.cut || a.stalled > closed-moment || a.sawEnd {
 		return ""
 	}
-	had := int(p.received) - len(a.mate.ahead)
+	had := a.mate.came()
 	switch {
 	case had > a.got && p.lastIn < closed-moment:
 		return fmt.Sprintf("%s was ready for %d more bytes, which had come", a.name, had-a.got)

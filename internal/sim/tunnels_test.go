@@ -69,9 +69,12 @@ func (r *relayRig) compileService() *relay.Service {
 		Routes: table,
 		Proxy:  proxyproto.Policy{Read: w.plan.proxyIn != proxyOff, Required: w.plan.proxyIn == proxyRequire},
 		Timeouts: relay.Timeouts{
-			ProxyHeader: timeoutProxy, Hello: timeoutHello, Tunnel: timeoutTunnel, HalfClosed: timeoutHalf,
+			ProxyHeader: timeoutProxy, Hello: timeoutHello, Handshake: timeoutShake, Tunnel: timeoutTunnel, HalfClosed: timeoutHalf,
 		},
 		MaxPerIP: w.plan.maxPerIP,
+	}
+	if w.secure {
+		service.TLS = serverTLS()
 	}
 	if w.plan.maxPerIP > 0 {
 		r.perIP = limit.NewPerKey[netip.Addr](0)

@@ -39,6 +39,7 @@ type client struct {
 	thinks int64 // until when it asks nothing more
 	dozed  bool  // it has thought for longer than the proxy waits
 	tunnel *tunnelEnd
+	turned bool   // the proxy has ended the connection before any ask
 	cookie string // of its server
 }
 
@@ -70,6 +71,7 @@ func (w *web) client(i int) {
 	e.peer.heard = w.race
 	if w.plan.proxyIn != proxyOff {
 		c.introduce()
+		c.raw = len(c.out)
 	}
 	c.drawTrouble()
 	w.trace("%s begins: %d asks, depth %d, goodbye %d, trouble %d at %d", c.name, len(c.asks), c.depth, c.goodbye, c.cutHow, c.cutAt)
@@ -109,6 +111,9 @@ func (c *client) drawTrouble() {
 	if w.chance(w.plan.rude) {
 		c.cutHow = []ending{endsFirst, quits, resets, resets, vanishes, vanishesFar}[w.rng.IntN(6)]
 		c.cutAt = w.between(0, total+1)
+		if w.secure && w.chance(30) {
+			c.shakeCut = w.scale(1, 2000)
+		}
 	}
 	if w.chance(w.plan.slow / 2) {
 		c.slow = true
@@ -124,7 +129,9 @@ func (c *client) drawTrouble() {
 }
 
 // attentive reports whether the client takes everything that comes, to the end.
-func (c *client) attentive() bool { return !c.slow && !c.cut && !c.early && !c.dozed }
+func (c *client) attentive() bool {
+	return !c.slow && !c.cut && !c.early && !c.dozed && !c.e.veil.garbled()
+}
 
 // act implements part.
 func (c *client) act() {

@@ -188,6 +188,9 @@ func (w *web) recorded(rec *record.Exchange) {
 
 // judge implements play.
 func (w *web) judge() {
+	for i := range w.rig.records {
+		w.judgeTurned(&w.rig.records[i])
+	}
 	for _, c := range w.clients {
 		near := c.e.peer
 		if near.file != nil && near.closedAt == 0 {
@@ -233,7 +236,7 @@ func (w *web) wrongAsk(a *ask, over bool) string {
 	case a.records == 0 && (a.seen > 0 || (a.final != nil || a.cutShort) && !anonymous):
 		return "it is not on record"
 	case a.records == 0:
-		mine := a.to > 0 && a.of.sent >= a.to && a.of.attentive() && !over && !w.left
+		mine := a.to > 0 && a.of.sent >= a.to && a.of.attentive() && !over && !w.left && !a.of.turned
 		return unless(!mine || anonymous || w.plan.maxPerIP > 0, "nobody has answered it")
 	case a.final == nil && r.Reason == record.Done && a.of.attentive() && !w.left && (!a.closes || a.of.asked == a.nth) && !a.swept():
 		return "it is said to be answered, and was not"
@@ -280,6 +283,10 @@ func (w *web) implausibleEnd(a *ask) string {
 		return unless(c.cut || c.broken || c.sawEnd || c.last, "the client never reset")
 	case record.ClientLost:
 		return unless(c.cut, "the client is still there")
+	case record.ClientTruncated:
+		return unless(c.e.veil != nil && (c.blunt || c.over) || c.e.veil.garbled(), "the client has said close_notify, or nothing")
+	case record.ClientViolation:
+		return unless(c.e.veil.garbled(), "the client kept to the rules")
 	case record.BodyTooLarge:
 		return unless(a.way == maxWay && len(a.body) > bodyMax, "its body is small")
 	case record.NotFound:

@@ -26,6 +26,7 @@ type peer struct {
 	e     *end
 	in    []byte // received and not read by the part
 	out   []byte // to be sent
+	raw   int    // of which so many bytes go before TLS
 	sent  int
 	got   int
 	pace  time.Duration
@@ -39,14 +40,16 @@ type peer struct {
 	mute     int64 // until when it does not send
 	deaf     int64 // until when it does not read
 
-	cutAt  int    // leaves behind so many bytes, by
-	cutHow ending // one of quits, resets, vanishes, vanishesFar, and endsFirst for a FIN; endsAfter is never
+	cutAt    int    // leaves behind so many bytes, by
+	shakeCut int    // or behind so many bytes of its handshake, if not 0
+	cutHow   ending // one of quits, resets, vanishes, vanishesFar, and endsFirst for a FIN; endsAfter is never
 
 	scheduled bool
 	sentEnd   bool
 	sawEnd    bool
 	broken    bool // a call has failed
 	cut       bool // it left without manners
+	blunt     bool // it ended without close_notify
 	over      bool
 }
 
@@ -76,6 +79,7 @@ func (p *peer) step() {
 	if p.over {
 		return
 	}
+	p.e.tend(p.sent >= p.raw)
 	busy := p.read()
 	if !p.over {
 		p.part.act()
@@ -105,7 +109,7 @@ func (p *peer) read() bool {
 		p.stallFor = 0
 		return false
 	}
-	n, err := p.e.read(w.scratch[:p.bite])
+	n, err := p.e.hear(w.scratch[:p.bite])
 	switch {
 	case err == unix.EAGAIN:
 		return false
@@ -145,7 +149,11 @@ func (p *peer) write() bool {
 			return false
 		}
 	}
-	n, err := p.e.write(p.out[:n])
+	write := p.e.say
+	if p.sent < p.raw {
+		n, write = min(n, p.raw-p.sent), p.e.write
+	}
+	n, err := write(p.out[:n])
 	switch {
 	case err == unix.EAGAIN:
 		return false
@@ -166,6 +174,14 @@ func (p *peer) failed(err syscall.Errno) {
 
 // mayLeave leaves when the time has come.
 func (p *peer) mayLeave() {
+	if v := p.e.veil; v != nil && p.shakeCut > 0 && !v.over && v.flown >= p.shakeCut {
+		p.w.cover.hit(ShakeLeft)
+		p.cutAt = p.sent
+	}
+	if p.sentEnd && p.sawEnd && p.e.flushed() {
+		p.finish()
+		return
+	}
 	if p.cutHow == endsAfter || p.sent < p.cutAt {
 		return
 	}
@@ -181,7 +197,7 @@ func (p *peer) leave(how ending) {
 	switch how {
 	case endsFirst:
 		p.out = nil
-		p.end()
+		p.endBy(p.e.veil != nil && p.w.chance(50))
 	case resets:
 		p.e.hard = true
 		p.finish()
@@ -204,13 +220,20 @@ func (p *peer) vanish(far bool) {
 }
 
 // end sends the end of the stream.
-func (p *peer) end() {
+func (p *peer) end() { p.endBy(false) }
+
+// endBy sends it, bluntly without close_notify.
+func (p *peer) endBy(bluntly bool) {
 	if !p.sentEnd && !p.over {
-		p.w.trace("%s ends", p.name)
+		p.w.trace("%s ends, bluntly %v", p.name, bluntly)
+		if bluntly {
+			p.w.cover.hit(Truncated)
+			p.blunt = true
+		}
 		p.sentEnd = true
-		p.e.shutdownWrite()
+		p.e.bow(bluntly)
 	}
-	if p.sawEnd {
+	if p.sawEnd && p.e.flushed() {
 		p.finish()
 	}
 }

@@ -155,6 +155,10 @@ func (w *web) build() rig {
 		Timeouts: h1.Timeouts{Header: timeoutHeader, Idle: timeoutKeep, ProxyHeader: timeoutHeader},
 		Limits:   wire.Limits{Head: headMax, Fields: 64, Target: targetMax},
 	}
+	if w.secure {
+		config.TLS = serverTLS()
+		config.Timeouts.Hello, config.Timeouts.Handshake = timeoutHello, timeoutShake
+	}
 	if config.MaxPerIP > 0 {
 		r.perIP = limit.NewPerKey[netip.Addr](0)
 		config.PerIP = r.perIP
@@ -162,6 +166,7 @@ func (w *web) build() rig {
 	r.server = h1.NewServer(config, r.net, &exchange.Service{
 		Names: config.Names, Router: r, Recorder: r, Timeouts: r.timeouts(),
 	})
+	r.server.Turned = r
 	r.streams = liveIn(r.server, "streams")
 	if w.leave > 0 {
 		w.after(int64(w.leave), func() { w.loop.Post(r.leave) })

@@ -1,0 +1,114 @@
+package sim
+
+// What worlds with TLS have besides: workers that do a step of a handshake when the seed says so, which may be long after
+// everybody has forgotten about it, and the veils through which clients speak.
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
+	"sync"
+	"time"
+
+	"sluice/engine/loop"
+	"sluice/engine/seal"
+)
+
+// office is where handshakes are worked on.
+type office struct {
+	w       *World
+	workers *loop.Workers
+	pool    *seal.Pool
+	planned int // steps on the agenda
+	veils   []*veil
+	cache   tls.ClientSessionCache
+}
+
+// drawTLS changes a plan to one with TLS, and draws what there is besides.
+func (w *World) drawTLS() {
+	p := &w.plan
+	if p.pair {
+		p.pair = false
+		w.drawRelay(p)
+	}
+	p.unix, p.hello = false, false
+	p.late = []int{0, 0, 10, 50}[w.rng.IntN(4)]
+	p.desk = seal.Queue
+	if w.chance(15) {
+		p.desk = w.between(1, 2)
+	}
+	p.older = []int{0, 20, 100}[w.rng.IntN(3)]
+	p.updates = []int{0, 10}[w.rng.IntN(2)]
+}
+
+func (o *office) init(w *World) {
+	if o.w = w; !w.secure {
+		return
+	}
+	o.workers = loop.NewWorkers(0, w.plan.desk)
+	o.pool = seal.NewPool(o.workers)
+	o.cache = tls.NewLRUClientSessionCache(0)
+}
+
+// employ plans a moment for each step that was asked for.
+func (o *office) employ() {
+	if o.workers == nil {
+		return
+	}
+	for ; o.planned < o.workers.Waiting(); o.planned++ {
+		d := o.w.delay(3 * time.Millisecond)
+		if o.w.chance(o.w.plan.late) {
+			d = o.w.delay(2 * timeoutShake)
+		}
+		o.w.after(d, func() {
+			if o.w.chance(50) {
+				o.step()
+				return
+			}
+			o.w.poller.beside = append(o.w.poller.beside, o.step)
+		})
+	}
+}
+
+func (o *office) step() {
+	o.w.trace("-- a step of a handshake")
+	o.planned--
+	o.workers.Step()
+}
+
+// close ends the veils' and the pool's coroutines.
+func (o *office) close() {
+	for _, v := range o.veils {
+		v.stop()
+	}
+	if o.pool != nil {
+		o.pool.Close()
+	}
+}
+
+// leftovers says what was not given back.
+func (o *office) leftovers(report func(string, int)) {
+	if o.pool != nil {
+		report("handshakes under way", int(o.pool.Under()))
+		report("steps of handshakes", o.workers.Waiting())
+	}
+}
+
+// serverTLS is the configuration of listeners. Signatures of Ed25519 all have the same length, so that a seed replays.
+var serverTLS = sync.OnceValue(func() *tls.Config {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"sim.test"}, NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<33, 0),
+	}
+	der, err := x509.CreateCertificate(bytes.NewReader(make([]byte, 64)), template, template, public, private)
+	if err != nil {
+		panic(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: private}}}
+})
