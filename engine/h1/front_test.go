@@ -575,8 +575,8 @@ func TestRetire(t *testing.T) {
 	const last = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
 	r := newRig(t, func(r *rig) { r.serve = reply("hello") })
 	idler, fresh, quiet, eager := r.connect(), r.connect(), r.connect(), r.connect()
-	idler.say(get).expect(hello)
-	quiet.say(get).expect(hello)
+	idler.say(get).expect(okHello)
+	quiet.say(get).expect(okHello)
 	empty := false
 	r.server.Retire()
 	r.server.WhenEmpty(func() { empty = true })
@@ -587,7 +587,7 @@ func TestRetire(t *testing.T) {
 	idler.closed("shut") // it may be sending its next request just now
 	fresh.say(get).expect(last)
 	fresh.closed("shut")
-	eager.say(get + get).expect(hello + last) // what was sent ahead is answered
+	eager.say(get + get).expect(okHello + last) // what was sent ahead is answered
 	eager.closed("shut")
 	assert.Equal(t, empty, false)
 	r.pass(r.config.Timeouts.Idle)

@@ -13,8 +13,8 @@ import (
 	"sluice/internal/assert"
 )
 
-// hasty is shop with some patience, and a plain listener.
-const hasty = `
+// hurriedShop is shop with some patience, and a plain listener.
+const hurriedShop = `
 listeners:
   web: {bind: "127.0.0.1:PORT1", tls: {certificates: [DIR/ec.pem, DIR/rsa.pem]}, upstream: web, timeouts: {%[3]s}}
   raw: {bind: "127.0.0.1:PORT2", protocol: tcp, tls: {certificates: [DIR/ec.pem, DIR/rsa.pem]}, upstream: raw, timeouts: {%[3]s}}
@@ -24,11 +24,11 @@ admin: {bind: "127.0.0.1:PORT4"}
 runtime: {loops: 2}
 `
 
-// hastens starts hasty with a patience: hurried where it has to end, patient where something else has to end before.
+// hastens starts hurriedShop with a patience: hurried where it has to end, patient where something else has to end before.
 func hastens(t testing.TB, patience string) (*safe, *proxy) {
 	t.Helper()
 	s := opensSafe(t)
-	return s, s.run(hasty, site(t, names("ok")).address, greeter(t, "raw").address(), patience)
+	return s, s.run(hurriedShop, site(t, names("ok")).address, greeter(t, "raw").address(), patience)
 }
 
 const hurried, patient = "hello: 300ms, handshake: 300ms", "hello: 1m, handshake: 1m"
