@@ -120,7 +120,7 @@ func (w *world) lookUp(name string) (string, bool) {
 		return w.forwarded(rest), true
 	case "label":
 		address, known := w.lookUp(rest)
-		sticky := upstream.NewSticky(&configs.Sticky{Cookie: "srv", Key: stickyKey})
+		sticky := upstream.NewSticky(&configs.Sticky{Cookie: "srv", Key: stickyKey}, nil)
 		return sticky.Label("app", address), known
 	}
 	return "", false

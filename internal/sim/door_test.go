@@ -41,13 +41,13 @@ func queueOf(d *door.Door) (list []waiting) {
 	return list
 }
 
-// identity is where a backend's counts are: at another one, if it has inherited them.
-func identity(b *lease.Backend) (at uintptr, heir bool) {
+// identity is where a backend's counts are: with others, if it has inherited them.
+func identity(b *lease.Backend) (at uintptr) {
 	v := reflect.ValueOf(b).Elem()
 	if shared := v.FieldByName("shared"); !shared.IsNil() {
-		return shared.Pointer(), true
+		return shared.Pointer()
 	}
-	return v.FieldByName("own").UnsafeAddr(), false
+	return v.FieldByName("own").UnsafeAddr()
 }
 
 // inspect checks the counts after each batch. Without a door nothing has a limit.
@@ -200,7 +200,7 @@ func (c *care) atRest() {
 		if m.Weight == 0 || !set.Admits(m.Backend) || m.MaxConnections > 0 && m.InUse() >= m.MaxConnections {
 			continue
 		}
-		at, _ := identity(m.Backend)
+		at := identity(m.Backend)
 		for _, w := range list {
 			if !slices.Contains(w.tried, at) {
 				c.w.fault("at rest, somebody waits although %s has room", m.Name)
