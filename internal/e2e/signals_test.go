@@ -160,7 +160,9 @@ func TestSignalsHarmless(t *testing.T) {
 		client.says("question")
 		server.hears("question")
 	}
-	assert.Eventually(t, func() bool { return p.stderr.has("the configuration is reloaded") && p.stderr.has("reopened the access log") })
+	assert.Eventually(t, func() bool {
+		return p.stderr.has("the configuration is reloaded") && p.stderr.has("reopened the access log")
+	})
 	p.dial(1).says("x")
 	o.accept().hears("x")
 	// While draining, too.
