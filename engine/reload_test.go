@@ -546,5 +546,9 @@ runtime: {loops: 2}
 	})
 	nowFiles, nowGoroutines, nowHeap := measure()
 	t.Logf("descriptors %d → %d, goroutines %d → %d, heap %d → %d KiB", files, nowFiles, goroutines, nowGoroutines, heap>>10, nowHeap>>10)
-	assert.Equal(t, len(d.cores[0].retired) <= 1, true)
+	assert.Eventually(t, func() bool { // what has retired is forgotten with its last connection; the tunnel's is left
+		var left atomic.Int32
+		d.onLoops(func(c *core) { left.Add(int32(len(c.retired))) })
+		return left.Load() <= 1
+	})
 }

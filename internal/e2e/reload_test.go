@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"sluice/internal/assert"
 )
@@ -132,6 +133,9 @@ func TestReloadUnderLoad(t *testing.T) {
 	for n := range 100 {
 		p.rewrites("%s", busy(n+1, one, two, tcp))
 		p.hups(n + 1)
+		for _, e := range []*end{tunnel, socket} { // patience is for each wait, and not for all of them
+			assert.NoError(t, e.SetDeadline(time.Now().Add(patience)))
+		}
 		tunnel.says("ping")
 		tunnel.hears("ping")
 		socket.says(string(wsFrame(wsBinary, []byte("ping"), true)))

@@ -52,7 +52,7 @@ type servant struct {
 func (c *care) learn(all []*lease.Backend) {
 	for _, b := range all {
 		if !slices.ContainsFunc(c.known, func(s servant) bool { return s.Backend == b }) {
-			heir := slices.ContainsFunc(c.known, func(s servant) bool { return identity(s.Backend) == identity(b) })
+			heir := slices.ContainsFunc(c.known, func(k servant) bool { return k.Is(b) })
 			c.known = append(c.known, servant{b, heir})
 		}
 	}

@@ -41,7 +41,7 @@ func queueOf(d *door.Door) (list []waiting) {
 	return list
 }
 
-// identity is where a backend's counts are; those who inherit them have the same.
+// identity is where a backend's counts are: with others, if it has inherited them.
 func identity(b *lease.Backend) (at uintptr) {
 	v := reflect.ValueOf(b).Elem()
 	if shared := v.FieldByName("shared"); !shared.IsNil() {
