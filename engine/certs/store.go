@@ -17,11 +17,12 @@ package certs
 //
 // A hello without a name gets the default certificate, also where unknown names are rejected: it asks for no name that could be
 // unknown. Clients that connect to an address send none (RFC 6066, section 3), health checks and certificates for addresses
-// among them.
+// among them; or they send the address, which counts as none.
 
 import (
 	"crypto/tls"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -130,12 +131,15 @@ func (s *Store) Close() { s.close() }
 func (s *Store) admit(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	g := s.current.Load()
 	if g.refusal != nil && hello.ServerName != "" {
-		if _, known := g.index.find(hello.ServerName); !known {
+		if _, known := g.index.find(hello.ServerName); !known && !isAddress(hello.ServerName) {
 			return g.refusal, nil
 		}
 	}
 	return g.config, nil
 }
+
+// isAddress reports whether a name is an IPv4 address, which some clients send although they must not. It asks for no name.
+func isAddress(name string) bool { return strings.Trim(name, "0123456789.") == "" }
 
 // certificate is GetCertificate.
 func (g *generation) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {

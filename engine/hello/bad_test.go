@@ -137,9 +137,9 @@ func TestServerNames(t *testing.T) {
 		{"a:443", "", ReasonServerName},
 		{"2001:db8::1", "", ReasonServerName},
 		{"[::1]", "", ReasonServerName},
-		{"192.0.2.1", "", ReasonAddress},
-		{"192.0.2.1.", "", ReasonAddress},
-		{"10.1", "", ReasonAddress},
+		{"192.0.2.1", "", ReasonNone},
+		{"192.0.2.1.", "", ReasonNone},
+		{"10.1", "", ReasonNone},
 	} {
 		var p Parser
 		h := new(Hello)

@@ -45,7 +45,7 @@ var stricter = []Reason{
 	ReasonInterleaved,  // … and between its fragments
 	ReasonTrailing,     // noticed there only when keys change
 	ReasonHelloSize, ReasonWireSize,
-	ReasonServerName, ReasonAddress, // names are not judged there
+	ReasonServerName, // names are not judged there
 }
 
 func FuzzParse(f *testing.F) {
@@ -74,7 +74,11 @@ func FuzzParse(f *testing.F) {
 		switch {
 		case want == nil:
 		case status == Complete:
-			if got := string(h.ServerName()); got != strings.ToLower(want.ServerName) {
+			name := strings.ToLower(want.ServerName)
+			if strings.Trim(name, "0123456789.") == "" {
+				name = "" // an address asks for no name
+			}
+			if got := string(h.ServerName()); got != name {
 				t.Fatalf("server name %q, crypto/tls says %q", got, want.ServerName)
 			}
 			if got := protocols(h); !slices.Equal(got, want.SupportedProtos) {

@@ -40,7 +40,6 @@ const (
 	ReasonServerNameList        // server_name: broken list
 	ReasonSeveralNames          // server_name: more than one host_name
 	ReasonServerName            // server_name: not a host name
-	ReasonAddress               // server_name: an IP address
 	ReasonALPN                  // ALPN: broken or empty list
 	ReasonVersions              // supported_versions: broken or empty list
 	reasonCount
@@ -60,7 +59,6 @@ var reasonTokens = [reasonCount]string{
 	ReasonServerNameList: "malformed_server_name_list",
 	ReasonSeveralNames:   "several_server_names",
 	ReasonServerName:     "invalid_server_name",
-	ReasonAddress:        "server_name_is_address",
 	ReasonALPN:           "malformed_alpn",
 	ReasonVersions:       "malformed_versions",
 }

@@ -8,6 +8,7 @@ func (h *Hello) parseServerName(data []byte) Reason {
 	if r.short || len(r.rest) > 0 || len(list.rest) == 0 {
 		return ReasonServerNameList
 	}
+	seen := false
 	for len(list.rest) > 0 {
 		kind := list.uint8()
 		name := list.vector16()
@@ -17,9 +18,10 @@ func (h *Hello) parseServerName(data []byte) Reason {
 		if kind != nameTypeHost {
 			continue
 		}
-		if h.nameLen > 0 {
+		if seen {
 			return ReasonSeveralNames
 		}
+		seen = true
 		if reason := h.setServerName(name); reason != ReasonNone {
 			return reason
 		}
@@ -31,8 +33,9 @@ func (h *Hello) parseServerName(data []byte) Reason {
 // hashes and PROXY headers: NUL, controls, wildcards and non-ASCII (the RFC demands A-labels). Tolerated are a final dot, which some
 // clients copy from a URL, and underscores and hyphens anywhere, which occur in names that resolve.
 //
-// Literal addresses are "not permitted" by the RFC. They are refused too: no route can name one, the mainstream libraries never send
-// one, and an IPv6 literal could not pass as a host name anyway. Anything of digits and dots alone counts, as resolvers read "10.1" so.
+// Literal IPv4 addresses are "not permitted" by the RFC, and sent all the same, by load generators and devices that know nothing else of
+// their server. They say no more than the connection does: such a hello has no name. Anything of digits and dots alone counts, as resolvers
+// read "10.1" so.
 func (h *Hello) setServerName(name []byte) Reason {
 	if name[len(name)-1] == '.' {
 		name = name[:len(name)-1]
@@ -63,7 +66,7 @@ func (h *Hello) setServerName(name []byte) Reason {
 	case label == 0: // empty, or two final dots
 		return ReasonServerName
 	case numeric:
-		return ReasonAddress
+		return ReasonNone
 	}
 	h.nameLen = uint8(len(name))
 	return ReasonNone

@@ -25,6 +25,14 @@ const silent = "/silent"
 type slowSys struct {
 	sock.Kernel
 	short bool
+	full  bool
+}
+
+func (s *slowSys) Write(fd int, p []byte) (int, syscall.Errno) {
+	if s.full {
+		return 0, syscall.EAGAIN
+	}
+	return s.Kernel.Write(fd, p)
 }
 
 func (s *slowSys) Dial(to *sock.Addr) (int, syscall.Errno) {

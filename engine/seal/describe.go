@@ -11,8 +11,12 @@ import (
 
 // Describe is what records say of a session with a client; took is how long its handshake did.
 func Describe(state *State, took record.Micros) *record.TLS {
+	name := strings.ToLower(state.ServerName)
+	if strings.Trim(name, "0123456789.") == "" {
+		name = "" // an address asks for no name
+	}
 	t := &record.TLS{
-		ServerName: strings.ToLower(state.ServerName), ALPN: state.ALPN, Version: state.Version, Cipher: state.Cipher, Resumed: state.Resumed, Handshake: took,
+		ServerName: name, ALPN: state.ALPN, Version: state.Version, Cipher: state.Cipher, Resumed: state.Resumed, Handshake: took,
 	}
 	if len(state.PeerCertificates) > 0 {
 		t.Client = record.DescribeCertificate(state.PeerCertificates[0])

@@ -44,6 +44,17 @@ func TestFramerCountsRecords(t *testing.T) {
 	}
 }
 
+// Who speaks something else is noticed by the first five bytes, not when the record would be complete that they seem to begin.
+func TestFramerNoticesWhatIsNoTLS(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"HTTP/1.1 400", "220 mail", "SSH-2.0-", "\x16\x02\x00\x00\x05", "\x16\x03\x01\x48\x01"} {
+		var r framer
+		assert.Equal(t, r.feed([]byte(text[:4])), 0)
+		assert.Equal(t, []any{r.feed([]byte(text[4:])), r.aligned()}, []any{1, false})
+		assert.Equal(t, []any{r.feed([]byte("more")), r.feed(nil)}, []any{1, 0})
+	}
+}
+
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	for _, one := range []struct {
