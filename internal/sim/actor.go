@@ -384,7 +384,7 @@ func (a *actor) leave() {
 // leavesShake leaves in the middle of a handshake, if that is what the script says.
 func (a *actor) leavesShake() bool {
 	v := a.e.veil
-	if v == nil || a.script.shakeCut == 0 || v.over || v.flown < a.script.shakeCut {
+	if v == nil || a.script.shakeCut == 0 || v.Over() || v.flown < a.script.shakeCut {
 		return false
 	}
 	a.w.cover.hit(ShakeLeft)

@@ -4,13 +4,7 @@ package sim
 // everybody has forgotten about it, and the veils through which clients speak.
 
 import (
-	"bytes"
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"math/big"
-	"sync"
 	"time"
 
 	"sluice/engine/loop"
@@ -23,7 +17,7 @@ type office struct {
 	workers *loop.Workers
 	pool    *seal.Pool
 	planned int // steps on the agenda
-	veils   []*veil
+	veils   []*veiled
 	cache   tls.ClientSessionCache
 }
 
@@ -82,7 +76,7 @@ func (o *office) step() {
 // close ends the veils' and the pool's coroutines.
 func (o *office) close() {
 	for _, v := range o.veils {
-		v.stop()
+		_ = v.Close()
 	}
 	if o.pool != nil {
 		o.pool.Close()
@@ -96,19 +90,3 @@ func (o *office) leftovers(report func(string, int)) {
 		report("steps of handshakes", o.workers.Waiting())
 	}
 }
-
-// serverTLS is the configuration of listeners. Signatures of Ed25519 all have the same length, so that a seed replays.
-var serverTLS = sync.OnceValue(func() *tls.Config {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"sim.test"}, NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<33, 0),
-	}
-	der, err := x509.CreateCertificate(bytes.NewReader(make([]byte, 64)), template, template, public, private)
-	if err != nil {
-		panic(err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: private}}}
-})

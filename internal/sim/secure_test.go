@@ -26,7 +26,7 @@ func newSecureWebWorld(seed uint64, traced bool) *World {
 
 // bearing is how a client behaved, as far as TLS is concerned.
 type bearing struct {
-	veil  *veil
+	veil  *veiled
 	rude  bool // it left, or was told to, without manners
 	slow  bool
 	blunt bool
