@@ -47,23 +47,6 @@ type actor struct {
 	recorded *record.Conn
 }
 
-// begin brings the world to life.
-func (w *World) begin() {
-	w.listener = w.listen(w.plan.unix)
-	w.rig.start(w.listener.file.fd)
-	within := time.Second
-	if w.plan.crowd {
-		within = 20 * time.Millisecond
-	}
-	for i := range w.plan.clients {
-		w.after(w.rng.Int64N(int64(within)), func() { w.play.client(i) })
-	}
-	if w.plan.shortage {
-		w.after(w.delay(time.Second), func() { w.files.short = true })
-		w.after(int64(time.Second)+w.delay(time.Second), func() { w.files.short = false })
-	}
-}
-
 func (w *World) newClient(i int) {
 	a := &actor{w: w, name: fmt.Sprintf("client%d", i), client: true, headed: true, script: w.script(true)}
 	a.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i/2)}), uint16(40000+i))
@@ -379,25 +362,6 @@ func (a *actor) leave() {
 			a.vanish()
 		}
 	}
-}
-
-// leavesShake leaves in the middle of a handshake, if that is what the script says.
-func (a *actor) leavesShake() bool {
-	v := a.e.veil
-	if v == nil || a.script.shakeCut == 0 || v.Over() || v.flown < a.script.shakeCut {
-		return false
-	}
-	a.w.cover.hit(ShakeLeft)
-	switch a.script.ending {
-	case vanishes, vanishesFar:
-		a.vanish()
-	case resets:
-		a.reset()
-	default:
-		a.cut = true
-		a.finish()
-	}
-	return true
 }
 
 func (a *actor) reset() {

@@ -90,3 +90,22 @@ func (o *office) leftovers(report func(string, int)) {
 		report("steps of handshakes", o.workers.Waiting())
 	}
 }
+
+// leavesShake leaves in the middle of a handshake, if that is what the script says.
+func (a *actor) leavesShake() bool {
+	v := a.e.veil
+	if v == nil || a.script.shakeCut == 0 || v.Over() || v.flown < a.script.shakeCut {
+		return false
+	}
+	a.w.cover.hit(ShakeLeft)
+	switch a.script.ending {
+	case vanishes, vanishesFar:
+		a.vanish()
+	case resets:
+		a.reset()
+	default:
+		a.cut = true
+		a.finish()
+	}
+	return true
+}
