@@ -65,6 +65,9 @@ func (w *World) newClient(i int) {
 
 func (w *World) newOrigin(e *end) {
 	a := &actor{w: w, name: "origin of " + e.name, script: w.script(false), headed: w.plan.proxyOut == 0}
+	if w.plan.back {
+		w.office.veil(e, false)
+	}
 	a.mine = w.newStream(a, nil, a.script.total)
 	w.actors = append(w.actors, a)
 	a.play(e)
@@ -91,7 +94,7 @@ func (a *actor) step() {
 	if a.over {
 		return
 	}
-	a.e.tend(a.aheadSent == len(a.ahead))
+	a.e.tend(a.aheadSent == len(a.ahead) && a.headed)
 	busy := a.readSome()
 	if !a.over {
 		busy = a.sendSome() || busy
@@ -173,7 +176,7 @@ func (a *actor) finish() {
 func (a *actor) take(b []byte) {
 	if a.theirs == nil {
 		a.unknown = append(a.unknown, b...)
-		if !a.headed && !a.takeHeader() {
+		if !a.headed && (!a.takeHeader() || a.unveil()) {
 			return
 		}
 		if len(a.unknown) == 0 || !a.meet() {
@@ -208,7 +211,9 @@ func (a *actor) takeHeader() bool {
 		return true // a client of a unix socket that claims nothing
 	}
 	if c := a.w.claimant(h.Source); c != nil {
-		a.join(c)
+		if a.e.veil == nil { // else the handshake may fail, and another server take its place
+			a.join(c)
+		}
 	} else {
 		a.w.fault("%s received a PROXY header for %v, who is no client", a.name, h.Source)
 	}

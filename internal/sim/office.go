@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"time"
 
+	"sluice/engine/lease"
 	"sluice/engine/loop"
 	"sluice/engine/seal"
 )
@@ -19,6 +20,8 @@ type office struct {
 	planned int // steps on the agenda
 	veils   []*veiled
 	cache   tls.ClientSessionCache
+
+	toServers *tls.Config // of the proxy
 }
 
 // drawTLS changes a plan to one with TLS, and draws what there is besides.
@@ -36,6 +39,7 @@ func (w *World) drawTLS() {
 	}
 	p.older = []int{0, 20, 100}[w.rng.IntN(3)]
 	p.updates = []int{0, 10}[w.rng.IntN(2)]
+	p.back = w.backs && w.chance(40)
 }
 
 func (o *office) init(w *World) {
@@ -45,6 +49,7 @@ func (o *office) init(w *World) {
 	o.workers = loop.NewWorkers(0, w.plan.desk)
 	o.pool = seal.NewPool(o.workers)
 	o.cache = tls.NewLRUClientSessionCache(0)
+	o.toServers = o.clientTLS()
 }
 
 // employ plans a moment for each step that was asked for.
@@ -66,6 +71,15 @@ func (o *office) employ() {
 		})
 	}
 }
+
+// Peer implements lease.TLSPeers, for all servers of a world.
+func (o *office) Peer(string) lease.TLSPeer { return o }
+
+// Config implements lease.TLSPeer.
+func (o *office) Config() *tls.Config { return o.toServers }
+
+// Explain implements lease.TLSPeer.
+func (o *office) Explain(err error) string { return err.Error() }
 
 func (o *office) step() {
 	o.w.trace("-- a step of a handshake")
@@ -107,5 +121,17 @@ func (a *actor) leavesShake() bool {
 		a.cut = true
 		a.finish()
 	}
+	return true
+}
+
+// unveil goes on with what came behind a PROXY header: it is for the veil, if there is one.
+func (a *actor) unveil() bool {
+	v := a.e.veil
+	if v == nil {
+		return false
+	}
+	v.Feed(a.unknown)
+	a.unknown = nil
+	a.e.tend(true)
 	return true
 }

@@ -40,6 +40,7 @@ type plan struct {
 	desk      int           // how many such steps may wait
 	older     int           // percent of clients that speak TLS 1.2
 	updates   int           // percent of records behind new keys
+	back      bool          // servers have TLS
 }
 
 type proxyMode uint8
@@ -213,7 +214,7 @@ func (w *World) script(client bool) script {
 		s.ending = ending(w.between(int(quits), int(vanishesFar)))
 		s.cutAt = w.between(0, 2*s.total+1)
 	}
-	if client && w.secure {
+	if client && w.secure || w.plan.back {
 		w.scriptTLS(&s)
 	}
 	if w.chance(w.plan.slow) {

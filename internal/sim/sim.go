@@ -39,6 +39,7 @@ type World struct {
 	plant plant // a planted fault, for the test of the checkers
 
 	secure bool // clients come by TLS
+	backs  bool // and some servers have it
 	office office
 
 	now    int64

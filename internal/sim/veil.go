@@ -49,7 +49,7 @@ func (o *office) veil(e *end, client bool) {
 	if client {
 		v.Veil = veil.Client(o.clientTLS())
 	} else {
-		v.Veil = veil.Server(veil.ServerConfig().Clone())
+		v.Veil = veil.Server(veil.ServerConfig())
 	}
 	if w.plan.rude > 0 && w.chance(4) {
 		v.garbleAt = w.scale(1, 300)

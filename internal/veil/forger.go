@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// forger writes the records of one side of TLS 1.3 from the secrets that crypto/tls logs, because it has no call for a KeyUpdate.
+// forger writes the records of a client of TLS 1.3 from the secrets that crypto/tls logs, because it has no call for a KeyUpdate.
 // The suite is TLS_AES_128_GCM_SHA256.
 type forger struct {
 	secret []byte
@@ -22,10 +22,10 @@ type forger struct {
 
 const recordAlert, recordHandshake, recordData = 21, 22, 23
 
-// newForger takes the first secret with that label out of a key log; nil if there is none.
-func newForger(log, label string) *forger {
+// newForger takes the client's first secret out of a key log; nil if there is none.
+func newForger(log string) *forger {
 	for line := range strings.Lines(log) {
-		if fields := strings.Fields(line); fields[0] == label {
+		if fields := strings.Fields(line); fields[0] == "CLIENT_TRAFFIC_SECRET_0" {
 			secret, _ := hex.DecodeString(fields[2])
 			return &forger{secret: secret}
 		}

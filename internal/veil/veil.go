@@ -35,7 +35,6 @@ type Veil struct {
 	net.Conn
 	tls     *tls.Conn
 	forger  *forger // writes the records behind the handshake, or nil
-	label   string  // of its secret
 	secrets bytes.Buffer
 	next    func() (struct{}, bool)
 	stop    func()
@@ -43,23 +42,23 @@ type Veil struct {
 	in, out []byte
 	eof     bool
 	over    bool
+	server  bool
 	ended   bool
 	err     error
 }
 
 // Client is a client's side. The configuration is the veil's.
 func Client(config *tls.Config) *Veil {
-	v := &Veil{label: "CLIENT_TRAFFIC_SECRET_0"}
+	v := new(Veil)
 	config.KeyLogWriter = &v.secrets
 	v.tls = tls.Client(v, config)
 	v.begin()
 	return v
 }
 
-// Server is a server's side, likewise.
+// Server is a server's side.
 func Server(config *tls.Config) *Veil {
-	v := &Veil{label: "SERVER_TRAFFIC_SECRET_0"}
-	config.KeyLogWriter = &v.secrets
+	v := &Veil{server: true}
 	v.tls = tls.Server(v, config)
 	v.begin()
 	return v
@@ -99,10 +98,11 @@ func (v *Veil) Over() bool { return v.over }
 // Err is why TLS has failed, or nil.
 func (v *Veil) Err() error { return v.err }
 
-// Forge has the veil write its records itself from now on, so that Update can be called. It reports whether it can.
+// Forge has a client write its records itself from now on, so that Update can be called. It reports whether it can. (A server
+// cannot: crypto/tls does not say how many tickets it has sent with the same keys.)
 func (v *Veil) Forge() bool {
-	if s := v.tls.ConnectionState(); s.Version == tls.VersionTLS13 && s.CipherSuite == tls.TLS_AES_128_GCM_SHA256 {
-		v.forger = newForger(v.secrets.String(), v.label)
+	if s := v.tls.ConnectionState(); !v.server && s.Version == tls.VersionTLS13 && s.CipherSuite == tls.TLS_AES_128_GCM_SHA256 {
+		v.forger = newForger(v.secrets.String())
 	}
 	return v.forger != nil
 }
