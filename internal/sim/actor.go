@@ -328,7 +328,9 @@ func (a *actor) mayOpen() bool {
 }
 
 // done reports whether everything is sent.
-func (a *actor) done() bool { return a.sent == len(a.mine.bytes) && a.aheadSent == len(a.ahead) }
+func (a *actor) done() bool {
+	return a.sent == len(a.mine.bytes) && a.aheadSent == len(a.ahead) && (a.e.veil == nil || a.e.veil.begun)
+}
 
 // leave ends the actor's part, in the way of its script.
 func (a *actor) leave() {
@@ -389,12 +391,4 @@ func (a *actor) vanish() {
 			near.cut(unix.ETIMEDOUT)
 		})
 	}
-}
-
-// mateEnd is the proxy's end of the connection to the other side.
-func (a *actor) mateEnd() *end {
-	if a.mate == nil {
-		return nil
-	}
-	return a.mate.e.peer
 }

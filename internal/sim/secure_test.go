@@ -112,7 +112,7 @@ func (w *World) wrongServerTLS(r *record.Conn, c *actor) string {
 	case record.ServerHandshakeTimeout:
 		return unless(slow, "every server was in time")
 	case record.ServerTruncated:
-		return unless(blunt, "the server has said close_notify, or nothing")
+		return unless(blunt || garbled, "the server has said close_notify, or nothing")
 	}
 	return unless(garbled, "the server kept to the rules")
 }

@@ -21,6 +21,7 @@ import (
 
 	"sluice/engine/loop"
 	"sluice/engine/stat"
+	"sluice/internal/sim/agenda"
 )
 
 // Bounds of one run. They are far above what any seed needs: whoever meets one is stuck or spinning.
@@ -44,7 +45,7 @@ type World struct {
 
 	now    int64
 	start  int64
-	agenda agenda
+	agenda agenda.Agenda
 	poller poller
 	files  files
 	loop   *loop.Loop

@@ -158,10 +158,12 @@ func (v *veiled) flush() {
 		piece := v.Out()
 		if at := v.garbleAt - v.flown; v.shaken && at >= 0 && at < len(piece) {
 			v.e.w.cover.hit(Garbled)
+			v.e.w.trace("%s garbles byte %d of %d", v.e.name, at, len(piece))
 			piece[at] ^= 1 << v.e.w.rng.IntN(8)
 			v.garbleAt = -2
 		}
 		n, err := v.e.write(piece)
+		v.e.w.trace("%s: %d of %d sealed bytes, %s", v.e.name, n, len(piece), errName(err))
 		if err == unix.EAGAIN {
 			return
 		}
