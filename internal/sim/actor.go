@@ -47,23 +47,6 @@ type actor struct {
 	recorded *record.Conn
 }
 
-// begin brings the world to life.
-func (w *World) begin() {
-	w.listener = w.listen(w.plan.unix)
-	w.rig.start(w.listener.file.fd)
-	within := time.Second
-	if w.plan.crowd {
-		within = 20 * time.Millisecond
-	}
-	for i := range w.plan.clients {
-		w.after(w.rng.Int64N(int64(within)), func() { w.play.client(i) })
-	}
-	if w.plan.shortage {
-		w.after(w.delay(time.Second), func() { w.files.short = true })
-		w.after(int64(time.Second)+w.delay(time.Second), func() { w.files.short = false })
-	}
-}
-
 func (w *World) newClient(i int) {
 	a := &actor{w: w, name: fmt.Sprintf("client%d", i), client: true, headed: true, script: w.script(true)}
 	a.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i/2)}), uint16(40000+i))
@@ -82,6 +65,9 @@ func (w *World) newClient(i int) {
 
 func (w *World) newOrigin(e *end) {
 	a := &actor{w: w, name: "origin of " + e.name, script: w.script(false), headed: w.plan.proxyOut == 0}
+	if w.plan.back {
+		w.office.veil(e, false)
+	}
 	a.mine = w.newStream(a, nil, a.script.total)
 	w.actors = append(w.actors, a)
 	a.play(e)
@@ -108,7 +94,7 @@ func (a *actor) step() {
 	if a.over {
 		return
 	}
-	a.e.tend(a.aheadSent == len(a.ahead))
+	a.e.tend(a.aheadSent == len(a.ahead) && a.headed)
 	busy := a.readSome()
 	if !a.over {
 		busy = a.sendSome() || busy
@@ -190,7 +176,7 @@ func (a *actor) finish() {
 func (a *actor) take(b []byte) {
 	if a.theirs == nil {
 		a.unknown = append(a.unknown, b...)
-		if !a.headed && !a.takeHeader() {
+		if !a.headed && (!a.takeHeader() || a.unveil()) {
 			return
 		}
 		if len(a.unknown) == 0 || !a.meet() {
@@ -225,7 +211,9 @@ func (a *actor) takeHeader() bool {
 		return true // a client of a unix socket that claims nothing
 	}
 	if c := a.w.claimant(h.Source); c != nil {
-		a.join(c)
+		if a.e.veil == nil { // else the handshake may fail, and another server take its place
+			a.join(c)
+		}
 	} else {
 		a.w.fault("%s received a PROXY header for %v, who is no client", a.name, h.Source)
 	}
@@ -340,7 +328,9 @@ func (a *actor) mayOpen() bool {
 }
 
 // done reports whether everything is sent.
-func (a *actor) done() bool { return a.sent == len(a.mine.bytes) && a.aheadSent == len(a.ahead) }
+func (a *actor) done() bool {
+	return a.sent == len(a.mine.bytes) && a.aheadSent == len(a.ahead) && (a.e.veil == nil || a.e.veil.begun)
+}
 
 // leave ends the actor's part, in the way of its script.
 func (a *actor) leave() {
@@ -381,25 +371,6 @@ func (a *actor) leave() {
 	}
 }
 
-// leavesShake leaves in the middle of a handshake, if that is what the script says.
-func (a *actor) leavesShake() bool {
-	v := a.e.veil
-	if v == nil || a.script.shakeCut == 0 || v.over || v.flown < a.script.shakeCut {
-		return false
-	}
-	a.w.cover.hit(ShakeLeft)
-	switch a.script.ending {
-	case vanishes, vanishesFar:
-		a.vanish()
-	case resets:
-		a.reset()
-	default:
-		a.cut = true
-		a.finish()
-	}
-	return true
-}
-
 func (a *actor) reset() {
 	w := a.w
 	w.trace("%s resets", a.name)
@@ -420,12 +391,4 @@ func (a *actor) vanish() {
 			near.cut(unix.ETIMEDOUT)
 		})
 	}
-}
-
-// mateEnd is the proxy's end of the connection to the other side.
-func (a *actor) mateEnd() *end {
-	if a.mate == nil {
-		return nil
-	}
-	return a.mate.e.peer
 }

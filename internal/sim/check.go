@@ -79,3 +79,11 @@ func (w *World) census() (s string) {
 	}
 	return s
 }
+
+// mateEnd is the proxy's end of the connection to the other side.
+func (a *actor) mateEnd() *end {
+	if a.mate == nil {
+		return nil
+	}
+	return a.mate.e.peer
+}

@@ -46,7 +46,7 @@ type end struct {
 	finAt           int64         // when the end came, before it was closed
 	closedAt        int64         // when its application closed it, or 0
 	file            *file         // of the proxy's side
-	veil            *veil         // what an actor speaks through, or nil
+	veil            *veiled       // what an actor speaks through, or nil
 	server          *server       // that was dialed, or nil
 	requests        int           // that were begun on it
 	wake            func()        // tells the application that something has changed

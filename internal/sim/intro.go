@@ -7,6 +7,7 @@ import (
 
 	"sluice/engine/proxyproto"
 	"sluice/engine/record"
+	"sluice/internal/veil"
 )
 
 // intro is what comes before a client's payload.
@@ -83,18 +84,18 @@ func (a *actor) introduceHello() {
 	size, fragment := w.scale(60, 6000), w.scale(64, 16000)
 	switch kind := w.rng.IntN(10); {
 	case kind < 7:
-		a.intro.hello = func(id byte) []byte { return helloFor(id, name, size, fragment) }
+		a.intro.hello = func(id byte) []byte { return veil.Hello(id, name, size, fragment) }
 		if !w.plan.catchAll && (name == "" || name == "unknown.test") {
 			a.intro.may = []record.Reason{record.NoRoute}
 		}
 	case kind == 7:
 		cut := w.between(1, 50)
-		a.intro.hello = func(id byte) []byte { return helloFor(id, name, size, fragment)[:cut] }
+		a.intro.hello = func(id byte) []byte { return veil.Hello(id, name, size, fragment)[:cut] }
 		a.script.total = 0
 		a.intro.may = []record.Reason{record.HelloBad, record.HelloTimeout}
 	case kind == 8:
 		a.intro.hello = func(id byte) []byte {
-			b := helloFor(id, name, size, fragment)
+			b := veil.Hello(id, name, size, fragment)
 			b[5] = 2 // a ServerHello
 			return b
 		}

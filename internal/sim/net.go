@@ -42,7 +42,7 @@ func (l *listener) connect(name string, from netip.AddrPort) (*end, bool) {
 	}
 	near, far := l.w.newPair(name, l.unix)
 	if l.w.secure {
-		far.veil = l.w.office.veil(far)
+		l.w.office.veil(far, true)
 	}
 	l.queue = append(l.queue, near)
 	l.peers = append(l.peers, from)

@@ -4,15 +4,10 @@ package sim
 // everybody has forgotten about it, and the veils through which clients speak.
 
 import (
-	"bytes"
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"math/big"
-	"sync"
 	"time"
 
+	"sluice/engine/lease"
 	"sluice/engine/loop"
 	"sluice/engine/seal"
 )
@@ -23,8 +18,10 @@ type office struct {
 	workers *loop.Workers
 	pool    *seal.Pool
 	planned int // steps on the agenda
-	veils   []*veil
+	veils   []*veiled
 	cache   tls.ClientSessionCache
+
+	toServers *tls.Config // of the proxy
 }
 
 // drawTLS changes a plan to one with TLS, and draws what there is besides.
@@ -42,6 +39,7 @@ func (w *World) drawTLS() {
 	}
 	p.older = []int{0, 20, 100}[w.rng.IntN(3)]
 	p.updates = []int{0, 10}[w.rng.IntN(2)]
+	p.back = w.backs && w.chance(40)
 }
 
 func (o *office) init(w *World) {
@@ -51,6 +49,7 @@ func (o *office) init(w *World) {
 	o.workers = loop.NewWorkers(0, w.plan.desk)
 	o.pool = seal.NewPool(o.workers)
 	o.cache = tls.NewLRUClientSessionCache(0)
+	o.toServers = o.clientTLS()
 }
 
 // employ plans a moment for each step that was asked for.
@@ -73,6 +72,15 @@ func (o *office) employ() {
 	}
 }
 
+// Peer implements lease.TLSPeers, for all servers of a world.
+func (o *office) Peer(string) lease.TLSPeer { return o }
+
+// Config implements lease.TLSPeer.
+func (o *office) Config() *tls.Config { return o.toServers }
+
+// Explain implements lease.TLSPeer.
+func (o *office) Explain(err error) string { return err.Error() }
+
 func (o *office) step() {
 	o.w.trace("-- a step of a handshake")
 	o.planned--
@@ -82,7 +90,7 @@ func (o *office) step() {
 // close ends the veils' and the pool's coroutines.
 func (o *office) close() {
 	for _, v := range o.veils {
-		v.stop()
+		_ = v.Close()
 	}
 	if o.pool != nil {
 		o.pool.Close()
@@ -97,18 +105,33 @@ func (o *office) leftovers(report func(string, int)) {
 	}
 }
 
-// serverTLS is the configuration of listeners. Signatures of Ed25519 all have the same length, so that a seed replays.
-var serverTLS = sync.OnceValue(func() *tls.Config {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		panic(err)
+// leavesShake leaves in the middle of a handshake, if that is what the script says.
+func (a *actor) leavesShake() bool {
+	v := a.e.veil
+	if v == nil || a.script.shakeCut == 0 || v.Over() || v.flown < a.script.shakeCut {
+		return false
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"sim.test"}, NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<33, 0),
+	a.w.cover.hit(ShakeLeft)
+	switch a.script.ending {
+	case vanishes, vanishesFar:
+		a.vanish()
+	case resets:
+		a.reset()
+	default:
+		a.cut = true
+		a.finish()
 	}
-	der, err := x509.CreateCertificate(bytes.NewReader(make([]byte, 64)), template, template, public, private)
-	if err != nil {
-		panic(err)
+	return true
+}
+
+// unveil goes on with what came behind a PROXY header: it is for the veil, if there is one.
+func (a *actor) unveil() bool {
+	v := a.e.veil
+	if v == nil {
+		return false
 	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: private}}}
-})
+	v.Feed(a.unknown)
+	a.unknown = nil
+	a.e.tend(true)
+	return true
+}

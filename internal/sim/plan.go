@@ -40,6 +40,7 @@ type plan struct {
 	desk      int           // how many such steps may wait
 	older     int           // percent of clients that speak TLS 1.2
 	updates   int           // percent of records behind new keys
+	back      bool          // servers have TLS
 }
 
 type proxyMode uint8
@@ -171,6 +172,14 @@ type script struct {
 	shakeCut  int  // it leaves behind so many bytes of its handshake, or 0
 }
 
+// scriptTLS draws what an actor does with TLS.
+func (w *World) scriptTLS(s *script) {
+	s.blunt = w.chance(w.plan.rude / 3)
+	if !s.polite() && w.chance(30) {
+		s.shakeCut = w.scale(1, 2000)
+	}
+}
+
 // readMax is the most an actor reads at once.
 const readMax = 128 << 10
 
@@ -205,11 +214,8 @@ func (w *World) script(client bool) script {
 		s.ending = ending(w.between(int(quits), int(vanishesFar)))
 		s.cutAt = w.between(0, 2*s.total+1)
 	}
-	if client && w.secure {
-		s.blunt = w.chance(w.plan.rude / 3)
-		if !s.polite() && w.chance(30) {
-			s.shakeCut = w.scale(1, 2000)
-		}
+	if client && w.secure || w.plan.back {
+		w.scriptTLS(&s)
 	}
 	if w.chance(w.plan.slow) {
 		s.stallAt = w.scale(1, 64<<10) - 1

@@ -97,7 +97,11 @@ func (c *common) compileUpstream(keep configs.Pool, sign func(address string) st
 		}
 		from.Servers = append(from.Servers, server)
 	}
-	upstream, specs, issues := lease.Compile(from, lease.Deps{Config: &configs.Config{}, Loops: 1, Seed: w.seed, Sign: sign})
+	deps := lease.Deps{Config: &configs.Config{}, Loops: 1, Seed: w.seed, Sign: sign}
+	if w.plan.back {
+		deps.TLS, from.Timeouts.TLS = &w.office, timeoutShake
+	}
+	upstream, specs, issues := lease.Compile(from, deps)
 	if len(issues) > 0 {
 		w.fault("the upstream does not compile: %v", issues)
 	}

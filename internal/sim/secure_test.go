@@ -14,7 +14,7 @@ import (
 
 func newSecureWorld(seed uint64, traced bool) *World {
 	w := newWorld(seed, traced)
-	w.secure = true
+	w.secure, w.backs = true, true
 	return w
 }
 
@@ -26,7 +26,7 @@ func newSecureWebWorld(seed uint64, traced bool) *World {
 
 // bearing is how a client behaved, as far as TLS is concerned.
 type bearing struct {
-	veil  *veil
+	veil  *veiled
 	rude  bool // it left, or was told to, without manners
 	slow  bool
 	blunt bool
@@ -90,6 +90,31 @@ func (w *World) wrongTLS(r *record.Conn, b bearing) string {
 		return unless(garbled, "the client kept to the rules")
 	}
 	return "nothing it did explains that"
+}
+
+// wrongServerTLS says why TLS with the servers cannot have ended so.
+func (w *World) wrongServerTLS(r *record.Conn, c *actor) string {
+	cut, blunt, garbled, slow := false, false, false, w.plan.late > 0 || w.plan.tear > 0 || w.plan.bufferMin < 1024
+	for _, o := range w.actors {
+		if o.client || c.mate != nil && c.mate != o {
+			continue
+		}
+		cut = cut || o.cut
+		blunt = blunt || o.script.blunt || o.cut || o.sawErr != 0
+		garbled = garbled || o.e.veil.garbleAt != -1
+		slow = slow || o.script.stallFor > 0 || o.script.pace > time.Millisecond || o.cut
+	}
+	switch r.Reason {
+	case record.Busy:
+		return unless(w.plan.desk < 10, "there was room")
+	case record.ServerHandshake:
+		return unless(cut || garbled || w.plan.tear > 0 || w.plan.desk < 10, "every server was willing")
+	case record.ServerHandshakeTimeout:
+		return unless(slow, "every server was in time")
+	case record.ServerTruncated:
+		return unless(blunt || garbled, "the server has said close_notify, or nothing")
+	}
+	return unless(garbled, "the server kept to the rules")
 }
 
 // missingOfSecure names what happened less often than least in worlds with TLS.

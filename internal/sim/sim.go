@@ -21,6 +21,7 @@ import (
 
 	"sluice/engine/loop"
 	"sluice/engine/stat"
+	"sluice/internal/sim/agenda"
 )
 
 // Bounds of one run. They are far above what any seed needs: whoever meets one is stuck or spinning.
@@ -39,11 +40,12 @@ type World struct {
 	plant plant // a planted fault, for the test of the checkers
 
 	secure bool // clients come by TLS
+	backs  bool // and some servers have it
 	office office
 
 	now    int64
 	start  int64
-	agenda agenda
+	agenda agenda.Agenda
 	poller poller
 	files  files
 	loop   *loop.Loop

@@ -70,36 +70,3 @@ const (
 	tlsHandshake = 22
 	helloID      = 11 // where a hello carries its stream's id: the first byte of the client random
 )
-
-// helloFor writes a ClientHello for a name, of at least size bytes, cut into records of at most fragment bytes.
-func helloFor(id byte, name string, size, fragment int) []byte {
-	body := []byte{3, 3}
-	random := bytes.Repeat([]byte{id}, 32)
-	body = append(body, random...)
-	body = append(body, 0, 0, 2, 0x13, 0x01, 1, 0)
-	var ext []byte
-	if name != "" {
-		ext = binary.BigEndian.AppendUint16(ext, 0)
-		ext = binary.BigEndian.AppendUint16(ext, uint16(len(name)+5))
-		ext = binary.BigEndian.AppendUint16(ext, uint16(len(name)+3))
-		ext = append(ext, 0)
-		ext = binary.BigEndian.AppendUint16(ext, uint16(len(name)))
-		ext = append(ext, name...)
-	}
-	if pad := size - len(ext) - len(body); pad > 0 {
-		ext = binary.BigEndian.AppendUint16(ext, 21)
-		ext = binary.BigEndian.AppendUint16(ext, uint16(pad))
-		ext = append(ext, make([]byte, pad)...)
-	}
-	body = binary.BigEndian.AppendUint16(body, uint16(len(ext)))
-	body = append(body, ext...)
-	message := append([]byte{1, 0, byte(len(body) >> 8), byte(len(body))}, body...)
-	var wire []byte
-	for len(message) > 0 {
-		n := min(fragment, len(message))
-		wire = append(wire, tlsHandshake, 3, 1, byte(n>>8), byte(n))
-		wire = append(wire, message[:n]...)
-		message = message[n:]
-	}
-	return wire
-}

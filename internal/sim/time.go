@@ -6,6 +6,21 @@ import "syscall"
 
 const errBadFile = syscall.EBADF
 
+// after plans do in d nanoseconds.
+func (w *World) after(d int64, do func()) { w.agenda.Add(w.now+d, do) }
+
+// catchUp does everything that is due.
+func (w *World) catchUp() {
+	for {
+		at, ok := w.agenda.Next()
+		if !ok || at > w.now {
+			return
+		}
+		w.progress = true
+		w.agenda.Take()()
+	}
+}
+
 // pass lets the world go on until a batch can be taken. It reports false when the run must be given up.
 func (w *World) pass() bool {
 	w.batches++
@@ -21,7 +36,7 @@ func (w *World) pass() bool {
 			w.poller.passTime()
 			continue
 		}
-		at, ok := w.agenda.next()
+		at, ok := w.agenda.Next()
 		if armed := w.poller.armed; armed != unarmed && (!ok || armed < at) {
 			at, ok = armed+w.delay(5_000_000), true
 		}

@@ -28,6 +28,9 @@ func (w *World) inspect() {
 	if w.secure {
 		each += 2 // of ciphertext
 	}
+	if w.plan.back {
+		each += 2
+	}
 	if used := c.arena.InUse() + c.pipes.InUse(); used > each*w.rig.active()+2*c.net.Leaving() {
 		w.fault("%d buffers and %d pipes for %d connections", c.arena.InUse(), c.pipes.InUse(), w.rig.active())
 	}
@@ -172,6 +175,10 @@ func (w *World) implausible(r *record.Conn, c *actor) string {
 		record.ClientTruncated, record.ClientViolation:
 		if w.secure {
 			return w.wrongTLS(r, c.bearing())
+		}
+	case record.Busy, record.ServerHandshake, record.ServerHandshakeTimeout, record.ServerTruncated, record.ServerViolation:
+		if w.plan.back {
+			return w.wrongServerTLS(r, c)
 		}
 	case record.ClientReset, record.ClientLost, record.ServerReset, record.ServerLost, record.ClientGone:
 		return w.innocent(r, c)

@@ -11,6 +11,7 @@ import (
 	"sluice/engine/record"
 	"sluice/engine/relay"
 	"sluice/engine/route"
+	"sluice/internal/veil"
 )
 
 // tunnels is the play of passthrough: bytes go through as they are.
@@ -74,7 +75,7 @@ func (r *relayRig) compileService() *relay.Service {
 		MaxPerIP: w.plan.maxPerIP,
 	}
 	if w.secure {
-		service.TLS = serverTLS()
+		service.TLS = veil.ServerConfig()
 	}
 	if w.plan.maxPerIP > 0 {
 		r.perIP = limit.NewPerKey[netip.Addr](0)

@@ -174,7 +174,7 @@ func (p *peer) failed(err syscall.Errno) {
 
 // mayLeave leaves when the time has come.
 func (p *peer) mayLeave() {
-	if v := p.e.veil; v != nil && p.shakeCut > 0 && !v.over && v.flown >= p.shakeCut {
+	if v := p.e.veil; v != nil && p.shakeCut > 0 && !v.Over() && v.flown >= p.shakeCut {
 		p.w.cover.hit(ShakeLeft)
 		p.cutAt = p.sent
 	}

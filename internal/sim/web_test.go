@@ -26,6 +26,7 @@ import (
 	"sluice/engine/sock"
 	"sluice/engine/stat"
 	"sluice/engine/upstream"
+	"sluice/internal/veil"
 )
 
 // What the web is configured with, besides what tunnels are.
@@ -156,7 +157,7 @@ func (w *web) build() rig {
 		Limits:   wire.Limits{Head: headMax, Fields: 64, Target: targetMax},
 	}
 	if w.secure {
-		config.TLS = serverTLS()
+		config.TLS = veil.ServerConfig()
 		config.Timeouts.Hello, config.Timeouts.Handshake = timeoutHello, timeoutShake
 	}
 	if config.MaxPerIP > 0 {

@@ -1,4 +1,4 @@
-package sim
+package veil
 
 import (
 	"crypto/aes"
@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// forger writes a TLS 1.3 client's records from the secrets that crypto/tls logs, because it has no call for a KeyUpdate.
+// forger writes the records of a client of TLS 1.3 from the secrets that crypto/tls logs, because it has no call for a KeyUpdate.
 // The suite is TLS_AES_128_GCM_SHA256.
 type forger struct {
 	secret []byte
@@ -20,10 +20,7 @@ type forger struct {
 	iv     []byte
 }
 
-const (
-	recordAlert, recordHandshake, recordData = 21, 22, 23
-	recordMost                               = 16 << 10
-)
+const recordAlert, recordHandshake, recordData = 21, 22, 23
 
 // newForger takes the client's first secret out of a key log; nil if there is none.
 func newForger(log string) *forger {
