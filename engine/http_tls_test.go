@@ -131,7 +131,7 @@ func (c *sealedClient) asks(ask string, times int) (all [][]byte) {
 // record, and none is ours.
 func TestAllocAWholeExchangeOverTLS(t *testing.T) {
 	const ask, answer = "GET /v1/x?y HTTP/1.1\r\nHost: sim.test\r\nUser-Agent: test\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
-	c := throughTLS(t, site(t, answer))
+	c := throughTLS(t, repeats(t, answer))
 	asks := c.asks(ask, 2000)
 	next := func() {
 		c.write(asks[0])
