@@ -1,0 +1,91 @@
+package engine
+
+// TLS and reloads: it may come and go, what is the same goes on, and sessions outlive the change.
+
+import (
+	"crypto/tls"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"sluice/internal/assert"
+)
+
+// guarded is a tcp listener with TLS, if there is a certificate.
+func guarded(at, server, certificate, more string) string {
+	secure := ""
+	if certificate != "" {
+		secure = fmt.Sprintf(", tls: {certificates: %q%s}", certificate, more)
+	}
+	return fmt.Sprintf(`
+listeners: {raw: {bind: %q, protocol: tcp, upstream: app%s}}
+upstreams: {app: {servers: [%q]}}
+`, at, secure, server)
+}
+
+// store is what the only listener shows.
+func (d *desk) store() *shown { return d.now.Load().vault.stores["raw"] }
+
+func TestReloadBringsTLSAndTakesIt(t *testing.T) {
+	cert, client := identity(t)
+	server, at := origin(t), freePort()
+	goroutines := runtime.NumGoroutine()
+	d := open(t, guarded(at, server, "", ""))
+	assert.Equal(t, d.shakes == nil, true) // without TLS there are no workers
+	plain := dial(t, "tcp4", at)
+	greet(t, plain)
+
+	d.reload(guarded(at, server, cert, ""))
+	first := secure(t, at, client)
+	greet(t, plain) // it goes on as it began
+	before := d.store()
+
+	d.reload("# the same again\n" + guarded(at, server, cert, ""))
+	assert.Equal(t, d.store() == before, true)
+	greet(t, first)
+
+	other, stranger := identity(t)
+	d.reload(guarded(at, server, other, `, min_version: "1.3"`))
+	assert.Equal(t, d.store() == before, false)
+	greet(t, first)
+	greet(t, secure(t, at, stranger))
+	assert.Equal(t, len(d.TLS().Credentials), 1)
+
+	d.reload(guarded(at, server, "", ""))
+	greet(t, dial(t, "tcp4", at))
+	greet(t, first)
+	assert.Equal(t, len(d.TLS().Credentials), 0)
+
+	d.Stop()
+	assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines })
+}
+
+// A refused configuration leaves nothing behind of the certificates that it had read.
+func TestReloadRefusedWithTLS(t *testing.T) {
+	cert, client := identity(t)
+	server, at := origin(t), freePort()
+	d := open(t, guarded(at, server, cert, ""))
+	stays := secure(t, at, client)
+	before, goroutines := d.store(), runtime.NumGoroutine()
+	other, _ := identity(t)
+	for range 3 {
+		d.write(guarded(at, server, other, "") + "admin: \"192.0.2.1:1\"\n") // not an address of this machine
+		_, err := d.Reload()
+		assert.Equal(t, err != nil, true)
+	}
+	assert.Equal(t, d.store() == before, true)
+	greet(t, stays)
+	assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines })
+}
+
+// Tickets are good for whatever generation opens them.
+func TestSessionsOutliveReloads(t *testing.T) {
+	t.Parallel()
+	cert, client := identity(t)
+	server, at := origin(t), freePort()
+	d := open(t, guarded(at, server, cert, ""))
+	client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	assert.Equal(t, secure(t, at, client).ConnectionState().DidResume, false)
+	d.reload(guarded(at, server, cert, `, min_version: "1.3"`))
+	assert.Equal(t, secure(t, at, client).ConnectionState().DidResume, true)
+}
