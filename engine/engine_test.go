@@ -106,7 +106,7 @@ func dial(t *testing.T, network, addr string) net.Conn {
 	c, err := net.Dial(network, addr)
 	assert.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	assert.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+	assert.NoError(t, c.SetDeadline(time.Now().Add(30*time.Second)))
 	return c
 }
 

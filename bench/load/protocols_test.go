@@ -26,15 +26,26 @@ const testWindow = 250 * time.Millisecond
 // run generates load for a moment; errors are those of the test, unless it wants some.
 func run(t *testing.T, opt Options) *Result {
 	t.Helper()
+	return runFor(t, opt, 1)
+}
+
+// runFor is run for some answers at the least. On a machine with much else to do the moment is twice as long each time
+// until there are as many.
+func runFor(t *testing.T, opt Options, answers int64) *Result {
+	t.Helper()
 	opt.Warm, opt.Window = 50*time.Millisecond, testWindow
-	r, err := Run(opt)
-	if err != nil {
-		t.Fatal(err)
+	for {
+		r, err := Run(opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Units > 0 && (r.Answers >= answers || opt.Stream != "") {
+			return r
+		}
+		if opt.Window *= 2; opt.Window > 20*time.Second {
+			t.Fatalf("not done enough: %+v", r)
+		}
 	}
-	if r.Units <= 0 || r.Answers <= 0 && opt.Stream == "" {
-		t.Errorf("nothing done: %+v", r)
-	}
-	return r
 }
 
 func clean(t *testing.T, r *Result) {
@@ -53,11 +64,7 @@ func TestPipeline(t *testing.T) {
 		{Protocol: WebSocket, Message: 1000, Pipeline: 8},
 	} {
 		opt.Target, opt.Mode, opt.Connections = target, Keep, 4
-		r := run(t, opt)
-		clean(t, r)
-		if atOnce := int64(opt.Connections * opt.Pipeline); r.Answers <= atOnce && opt.Size < 1000 {
-			t.Errorf("%+v: %d answers", opt, r.Answers)
-		}
+		clean(t, runFor(t, opt, int64(opt.Connections*opt.Pipeline)+1)) // one that was asked for after the first answers
 	}
 }
 

@@ -89,9 +89,9 @@ func clients(t *testing.T, at ListenAddr, n int) (all []net.Conn) {
 		network, addr = "unix", at.Path
 	}
 	for range n {
-		c, err := net.DialTimeout(network, addr, 10*time.Second)
+		c, err := net.DialTimeout(network, addr, 30*time.Second)
 		assert.NoError(t, err)
-		assert.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+		assert.NoError(t, c.SetDeadline(time.Now().Add(30*time.Second)))
 		t.Cleanup(func() { _ = c.Close() })
 		all = append(all, c)
 	}

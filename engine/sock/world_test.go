@@ -144,7 +144,7 @@ func (s *server) accept(t *testing.T) peer {
 	c, err := s.Accept()
 	assert.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	assert.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+	assert.NoError(t, c.SetDeadline(time.Now().Add(30*time.Second)))
 	return c.(peer)
 }
 
