@@ -94,14 +94,19 @@ func TestSecureHTTPPipelining(t *testing.T) {
 		config := s.trusts("a.example.com")
 		config.MaxVersion = version
 		client := p.secures(1, config)
-		const count = 100
+		const count = 40 // one after the other, so not more on a machine that has other things to do
 		var all strings.Builder
 		for i := range count {
 			fmt.Fprintf(&all, "GET /%d HTTP/1.1\r\nHost: a.example.com\r\n\r\n", i)
 		}
 		client.says(all.String())
+		heard := 0
+		defer func() { t.Logf("%d of %d answers", heard, count) }()
 		for i := range count {
-			assert.Equal(t, client.hearsBody(), fmt.Sprintf("/%d", i))
+			heard = i
+			if got := client.hearsBody(); got != fmt.Sprintf("/%d", i) {
+				t.Fatalf("answer %d is %q", i, got)
+			}
 		}
 		assert.Equal(t, p.reasons(count), map[string]int{"done": count})
 	})
