@@ -192,6 +192,26 @@ func TestAJobIsUnderWayOnce(t *testing.T) {
 	w.Close()
 }
 
+// Who starts no workers does the jobs himself, when he likes; Done still comes by letter.
+func TestStep(t *testing.T) {
+	t.Parallel()
+	l, _ := newFake(0)
+	w := NewWorkers(0, 10)
+	defer w.Close()
+	assert.Equal(t, w.Step(), false)
+	ran, done := 0, 0
+	for range 2 {
+		w.Submit(l, &newChore(func() { ran++ }, func() { done++ }).Job)
+	}
+	assert.Equal(t, w.Step(), true)
+	assert.Equal(t, []int{ran, done, w.Waiting()}, []int{1, 0, 1})
+	l.Posted()
+	assert.Equal(t, w.Step(), true)
+	assert.Equal(t, w.Step(), false)
+	l.Posted()
+	assert.Equal(t, []int{ran, done}, []int{2, 2})
+}
+
 func TestSubmittingAllocatesNothing(t *testing.T) {
 	l, _ := newFake(0)
 	w := NewWorkers(1, 10)

@@ -11,6 +11,7 @@
 //	end    a FIN on one side becomes a FIN on the other, after all bytes before it; the other direction goes on
 //	abort  a reset, or a lost peer, becomes a reset on the other side, after the bytes received before it, as long as
 //	       the other side takes them
+//	       (with TLS, an end is close_notify with a FIN behind it, and a FIN alone is an abort)
 //	stop   the tunnel's own limits (idle, drain) reset both sides: an invented FIN would look like the end of the data
 package relay
 

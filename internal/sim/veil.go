@@ -51,7 +51,7 @@ func (o *office) veil(e *end, client bool) {
 	} else {
 		v.Veil = veil.Server(veil.ServerConfig())
 	}
-	if w.plan.rude > 0 && w.chance(4) {
+	if w.plan.rude > 0 && w.chance(8) {
 		v.garbleAt = w.scale(1, 300)
 		if w.chance(70) {
 			v.garbleAt = w.between(150, 6000)
