@@ -26,7 +26,7 @@ run: build ## build, then start the demo: two origins and a proxy in front of th
 # more without it.
 test: style ## gofmt, go vet, all tests with the race detector, then allocation counts without it
 	$(if $(RACE),,@echo 'testing without the race detector: no C compiler, or RACE is empty')
-	$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) $(PACKAGES)
+	$(if $(RACE),CGO_ENABLED=1) $(GO) test -timeout 13m $(RACE) $(PACKAGES)
 	$(if $(RACE),$(GO) test -run 'Alloc|TestSeeds' $(PACKAGES))
 
 lint: style ## gofmt, go vet and the rules of the house (internal/tidy; part of test too)
