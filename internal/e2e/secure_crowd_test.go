@@ -107,7 +107,7 @@ func TestSecureCrowdDrains(t *testing.T) {
 	t.Parallel()
 	s := opensSafe(t)
 	web, raw := station(t), station(t)
-	p := s.run(strings.ReplaceAll(shop, "upstream: web}", "upstream: web, timeouts: {hello: 1s, handshake: 1s}}"), web.address(), raw.address())
+	p := s.run(strings.ReplaceAll(shop, "upstream: web}", "upstream: web, timeouts: {hello: 3s, handshake: 3s}}"), web.address(), raw.address())
 	idle, under := s.taps(p, 1)
 	idle.says("GET /idle HTTP/1.1\r\nHost: a.example.com\r\n\r\n")
 	server := web.accept()
