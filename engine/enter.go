@@ -10,6 +10,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 
 	"sluice/engine/record"
 	"sluice/engine/sock"
@@ -43,6 +44,11 @@ func (e *Engine) enter(next *generation) (err error) {
 	}
 	for _, a := range next.addresses {
 		a.fds = nil // the loops have them all
+	}
+	// A loop that was later may have handed connections to services of others that had retired already; those letters lie
+	// before this one.
+	for _, c := range e.cores {
+		c.loop.Post(c.buryRetired)
 	}
 	return err
 }
@@ -109,7 +115,13 @@ func (c *core) retire(s service, st *station) {
 		s.Retire()
 	}
 	c.retired = append(c.retired, r)
-	s.WhenEmpty(func() { c.bury(r) })
+}
+
+// buryRetired forgets services as soon as they have no connections, once none can come to them any more.
+func (c *core) buryRetired() {
+	for _, r := range slices.Clone(c.retired) {
+		r.service.WhenEmpty(func() { c.bury(r) })
+	}
 }
 
 // bury forgets a service that has no connections any more, and keeps its counts.

@@ -211,7 +211,7 @@ func (r *router) Route(x *exchange.Exchange) (*exchange.Route, record.Reason) {
 			return nil, record.BadRequest
 		}
 	}
-	if t := x.Record.TLS; t != nil && t.ServerName != "" && len(host) > 0 && t.ServerName != string(host) {
+	if t := x.Record.TLS; t != nil && !x.Connect && t.ServerName != "" && len(host) > 0 && t.ServerName != string(host) {
 		x.Record.Detail = "the host is not the name that the TLS handshake asked for"
 		return nil, record.Misdirected
 	}

@@ -104,9 +104,15 @@ func (v *vault) credentialsOf(upstream string) observe.Credentials {
 // closeUpstreams ends following the files of what heir does not have. A nil one could not be opened; one that is there twice may
 // be closed twice.
 func (v *vault) closeUpstreams(heir *vault) {
-	for _, all := range []struct{ mine, its map[string]*believed }{{v.servers, heir.servers}, {v.checks, heir.checks}} {
-		for name, b := range all.mine {
-			if b != nil && all.its[name] != b {
+	kept := make(map[*believed]bool)
+	for _, all := range []map[string]*believed{heir.servers, heir.checks} {
+		for _, b := range all {
+			kept[b] = true
+		}
+	}
+	for _, all := range []map[string]*believed{v.servers, v.checks} {
+		for _, b := range all {
+			if b != nil && !kept[b] {
 				b.Close()
 			}
 		}

@@ -102,7 +102,7 @@ func (d *Dialer) unpark(b *Backend) *sock.Conn {
 	if b.lots == nil {
 		return nil
 	}
-	at := &b.lots[d.net.Loop.Index()]
+	at := b.lot(d.net.Loop.Index())
 	p, ok := at.idle.Take()
 	if !ok {
 		return nil

@@ -97,6 +97,7 @@ func (l *Lease) Seat() *roster.Place[*Lease] { return &l.place }
 
 // Begin starts a search. The taker hears nothing before the present callback has returned.
 func (d *Dialer) Begin(ask Ask) *Lease {
+	ask.From = ask.From.latest()
 	l := d.leases.Get()
 	*l = Lease{dialer: d, ask: ask}
 	if ask.Avoid != nil {
@@ -114,6 +115,7 @@ func (d *Dialer) Begin(ask Ask) *Lease {
 // Seek is Begin for connections that can be used again: when the server that is picked has an idle one on this loop, it
 // is returned at once, with its place at the server, and there is no lease. The caller owns both as in Taker.Leased.
 func (d *Dialer) Seek(ask Ask) (*sock.Conn, *Backend, *Lease) {
+	ask.From = ask.From.latest()
 	b, _ := ask.From.take(&ask, d.net.Loop.Index(), ask.Avoid, false)
 	if b != nil {
 		if c := d.unpark(b); c != nil {
@@ -176,6 +178,7 @@ func (l *Lease) connect() (done bool) {
 
 // pick takes a place at a server. Without one it joins the queue, or fails, and is false.
 func (l *Lease) pick() bool {
+	l.ask.From = l.ask.From.latest()
 	b, full := l.ask.From.take(&l.ask, l.dialer.net.Loop.Index(), &l.tried, false)
 	if b == nil && full && l.queue() {
 		return l.backend != nil

@@ -36,6 +36,7 @@ func (l *Lease) queue() bool {
 // tryTurn looks for a place although others may wait. It is true when the wait is over: with a place, or without one
 // because there is no server any more. With turned it uses the turn that it was given; else it looks by itself.
 func (l *Lease) tryTurn(turned bool) bool {
+	l.ask.From = l.ask.From.latest()
 	b, full := l.ask.From.take(&l.ask, l.dialer.net.Loop.Index(), &l.tried, true)
 	if b == nil && full {
 		return false
@@ -172,12 +173,15 @@ func (b *Backend) hungUp() {
 	}
 }
 
-// idle returns a lot with idle connections to b, the loop's own first; nil if there is none.
+// idle returns a lot with idle connections to b, or to its heir, the loop's own first; nil if there is none.
 func (b *Backend) idle(loop int) (at *lot) {
 	for i := range b.lots {
 		if b.lots[i].kept.Load() > 0 && (at == nil || i == loop) {
 			at = &b.lots[i]
 		}
+	}
+	if now := b.state().present.Load(); at == nil && now != nil && now != b && now.takes(b) {
+		return now.idle(loop)
 	}
 	return at
 }

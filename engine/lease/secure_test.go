@@ -241,7 +241,7 @@ func TestNoWorkerInTime(t *testing.T) {
 	b := newBench(t, 0)
 	work := &stuck{begun: make(chan struct{}), end: make(chan struct{})}
 	work.Bind(work)
-	b.call(func() { b.net.Handshakes = handshakes; workers.Submit(b.loop, &work.Job) })
+	b.call(func() { b.net.Handshakes = handshakes; workers.Submit(b.loop, &work.Job, 0) })
 	<-work.begun
 	_, server, client := site(t)
 	one := tlsOrigin(t, "one", client, shakes(server))

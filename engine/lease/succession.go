@@ -45,13 +45,16 @@ func (u *Upstream) TakeOver() {
 		b.SetRemoved(false) // it may have left, and come back with this configuration
 		b.state().present.Store(b)
 	}
-	for _, b := range slices.Concat(before.Set().Backends(), before.retired, before.parting) {
+	for _, b := range before.all() {
 		if u.Heir(b) == nil {
 			b.state().present.Store(nil)
+			u.mu.Lock()
 			u.parting = append(u.parting, b)
+			u.mu.Unlock()
 		}
 	}
 	u.before = nil
+	before.next.Store(u)
 	u.forgetParted()
 	switch {
 	case u.Door != nil:
@@ -75,19 +78,53 @@ func (u *Upstream) Heir(b *Backend) *Backend {
 
 // forgetParted drops those of the configuration before that are not in use any more, or listed again.
 func (u *Upstream) forgetParted() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.parting = slices.DeleteFunc(u.parting, func(b *Backend) bool { return b.InUse() == 0 || u.Heir(b) != nil })
 }
 
 // ancestor finds a server of the configuration before: as long as that is in force, or until nobody uses it any more.
 func (u *Upstream) ancestor(same func(*Backend) bool) *Backend {
-	all := u.parting
+	var all []*Backend
 	if u.before != nil {
-		all = slices.Concat(u.before.Set().Backends(), u.before.retired, u.before.parting)
+		all = u.before.all()
+	} else {
+		u.mu.Lock()
+		all = slices.Clone(u.parting)
+		u.mu.Unlock()
 	}
 	if at := slices.IndexFunc(all, same); at >= 0 {
 		return all[at]
 	}
 	return nil
+}
+
+// all are the servers of u, and those that have been its and are still in use.
+func (u *Upstream) all() []*Backend {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Concat(u.Set().Backends(), u.retired, u.parting)
+}
+
+// latest is the upstream that has taken over from u, if it treats connections alike and counts them at the same door: who
+// waits, or tries again, finds the servers and limits of today. It is u as long as there is none.
+func (u *Upstream) latest() *Upstream {
+	for n := u.next.Load(); n != nil && n.Door == u.Door && n.Proxy == u.Proxy && n.tls == u.tls; n = u.next.Load() {
+		u = n
+	}
+	return u
+}
+
+// lot is where idle connections to b are on a loop: where its heir has them, once they have moved there.
+func (b *Backend) lot(loop int) *lot {
+	at := &b.lots[loop]
+	if !at.moved {
+		return at
+	}
+	if now := b.state().present.Load(); now != nil && !now.lots[loop].moved && now.takes(b) {
+		return &now.lots[loop]
+	}
+	return at
 }
 
 // takes reports whether connections to o, the same server in another configuration, are as good as b's own: what was said

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,10 +42,12 @@ type Upstream struct {
 	seed    uint64
 	tls     TLSPeers // nil where servers are plain
 	now     atomic.Pointer[generation]
-	retired []*Backend // no longer listed, perhaps still in use; of whoever calls Replace
-	parting []*Backend // of the configuration before, and not listed in this one; likewise
-	before  *Upstream  // of the configuration before, until TakeOver; likewise
-	bounds  bounds     // what TakeOver tells the door
+	retired []*Backend               // no longer listed, perhaps still in use; of whoever calls Replace
+	parting []*Backend               // of the configuration before, and not listed in this one; likewise
+	mu      sync.Mutex               // guards retired and parting, at which the next configuration looks when it is compiled
+	next    atomic.Pointer[Upstream] // that has taken over
+	before  *Upstream                // of the configuration before, until TakeOver; likewise
+	bounds  bounds                   // what TakeOver tells the door
 
 	// Sign makes a server's label from its address; nil where nobody asks for servers by label.
 	Sign func(address string) string
@@ -79,6 +82,7 @@ func (u *Upstream) InUse() (n int) {
 
 // Failed says that b did not do what it should: no connection, none of an answer, or one that says it cannot.
 func (u *Upstream) Failed(b *Backend, why record.Reason) {
+	u = u.latest() // who looks after its servers
 	if n := b.Failed(); u.Suspect != nil {
 		u.Suspect(b, why, n)
 	}
@@ -164,6 +168,8 @@ func (u *Upstream) Replace(specs []Spec) (added, removed []*Backend) {
 			b.SetRemoved(true)
 		}
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.retired = slices.DeleteFunc(append(u.retired, removed...), func(b *Backend) bool { return b.InUse() == 0 || !b.Removed() })
 	return added, removed
 }
@@ -221,6 +227,8 @@ func (b *Backend) succeed(old *Backend) {
 // Leaving are the servers that are not listed any more and still in use. It is for whoever calls Replace.
 func (u *Upstream) Leaving() []*Backend {
 	u.forgetParted()
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	return append(slices.Clone(u.parting), slices.DeleteFunc(slices.Clone(u.retired), func(b *Backend) bool {
 		return b.InUse() == 0 || !b.Removed()
 	})...)
@@ -372,6 +380,7 @@ func resolve(host string, by Resolver) ([]netip.Addr, error) {
 			ips = append(ips, ip)
 		}
 	}
+	slices.SortFunc(ips, netip.Addr.Compare) // name servers like to turn them round, which changes nothing
 	return ips, nil
 }
 

@@ -106,16 +106,16 @@ func NewWorkers(count, limit int) *Workers {
 	return w
 }
 
-// Submit queues j for a worker; l is the calling loop. It reports false at once when l's queue is full: then nothing
-// happens, and Done is not called.
-func (w *Workers) Submit(l *Loop, j *Job) bool {
+// Submit queues j for a worker; l is the calling loop. It reports false at once when l's queue is full, but for so many
+// places that are spared for others: then nothing happens, and Done is not called.
+func (w *Workers) Submit(l *Loop, j *Job, spare int) bool {
 	if j.busy {
 		panic("loop: a job was submitted twice")
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d := w.desk(l)
-	if w.closed || d.waiting >= w.limit {
+	if w.closed || d.waiting >= max(w.limit-spare, 1) {
 		return false
 	}
 	j.busy, j.crash = true, nil

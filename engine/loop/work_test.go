@@ -66,7 +66,7 @@ func TestWorkIsRunOnceAndDoneOnItsLoop(t *testing.T) {
 						t.Error("a job that is done is busy, or crashed")
 					}
 				}
-				if !w.Submit(l, &c.Job) || !c.Busy() {
+				if !w.Submit(l, &c.Job, 0) || !c.Busy() {
 					t.Error("there was room")
 				}
 			}
@@ -85,17 +85,17 @@ func TestAFullQueueSaysSoAtOnce(t *testing.T) {
 	hold, begun := make(chan struct{}), make(chan struct{})
 	var done atomic.Int64
 	count := func() { done.Add(1) }
-	assert.Equal(t, w.Submit(l, &newChore(func() { close(begun); <-hold }, count).Job), true)
+	assert.Equal(t, w.Submit(l, &newChore(func() { close(begun); <-hold }, count).Job, 0), true)
 	<-begun
 	for _, want := range []bool{true, true, false, false} {
-		assert.Equal(t, w.Submit(l, &newChore(nothing, count).Job), want)
+		assert.Equal(t, w.Submit(l, &newChore(nothing, count).Job, 0), want)
 	}
-	assert.Equal(t, w.Submit(other, &newChore(nothing, count).Job), true) // its queue is its own
+	assert.Equal(t, w.Submit(other, &newChore(nothing, count).Job, 0), true) // its queue is its own
 	assert.Equal(t, w.Waiting(), 3)
 	close(hold)
 	assert.Eventually(t, func() bool { return done.Load() == 4 })
 	w.Close()
-	assert.Equal(t, w.Submit(l, &newChore(nothing, count).Job), false)
+	assert.Equal(t, w.Submit(l, &newChore(nothing, count).Job, 0), false)
 }
 
 // A flooded loop delays itself: the other's job comes next, not last.
@@ -105,12 +105,12 @@ func TestLoopsAreServedInTurn(t *testing.T) {
 	l, other := spinning(t), spinning(t)
 	hold, begun, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var order []string // by the one worker
-	w.Submit(l, &newChore(func() { close(begun); <-hold }, nothing).Job)
+	w.Submit(l, &newChore(func() { close(begun); <-hold }, nothing).Job, 0)
 	<-begun
 	for range 50 {
-		w.Submit(l, &newChore(func() { order = append(order, "flood") }, nothing).Job)
+		w.Submit(l, &newChore(func() { order = append(order, "flood") }, nothing).Job, 0)
 	}
-	w.Submit(other, &newChore(func() { order = append(order, "other"); close(over) }, nothing).Job)
+	w.Submit(other, &newChore(func() { order = append(order, "other"); close(over) }, nothing).Job, 0)
 	close(hold)
 	<-over
 	w.Close()
@@ -140,8 +140,8 @@ func TestAPanicOnAWorkerIsReportedOnTheLoop(t *testing.T) {
 	}
 	good := newChore(nothing, l.Stop)
 	l.Post(func() {
-		w.Submit(l, &bad.Job)
-		w.Submit(l, &good.Job)
+		w.Submit(l, &bad.Job, 0)
+		w.Submit(l, &good.Job, 0)
 	})
 	assert.NoError(t, l.Run())
 	assert.Equal(t, reported, []any{"worker", "done"})
@@ -156,7 +156,7 @@ func TestDoneOfManyIsSharedOut(t *testing.T) {
 	const jobs = 3*collectMax + 1
 	done := 0
 	for range jobs {
-		w.Submit(l, &newChore(nothing, func() { done++ }).Job)
+		w.Submit(l, &newChore(nothing, func() { done++ }).Job, 0)
 	}
 	assert.Eventually(t, func() bool { return w.Finished() == jobs })
 	w.Close()
@@ -176,7 +176,7 @@ func TestJobsOfALoopThatHasEnded(t *testing.T) {
 	w := NewWorkers(1, 1000)
 	assert.NoError(t, l.Run()) // its poller has nothing to wait for
 	for range 100 {
-		w.Submit(l, &newChore(nothing, func() { t.Error("done on no loop") }).Job)
+		w.Submit(l, &newChore(nothing, func() { t.Error("done on no loop") }).Job, 0)
 	}
 	assert.Eventually(t, func() bool { return w.Waiting() == 0 })
 	w.Close()
@@ -187,8 +187,8 @@ func TestAJobIsUnderWayOnce(t *testing.T) {
 	l, _ := newFake(0)
 	w := NewWorkers(0, 10)
 	c := newChore(nothing, nothing)
-	w.Submit(l, &c.Job)
-	assert.Panics(t, "loop: a job was submitted twice", func() { w.Submit(l, &c.Job) })
+	w.Submit(l, &c.Job, 0)
+	assert.Panics(t, "loop: a job was submitted twice", func() { w.Submit(l, &c.Job, 0) })
 	w.Close()
 }
 
@@ -201,7 +201,7 @@ func TestStep(t *testing.T) {
 	assert.Equal(t, w.Step(), false)
 	ran, done := 0, 0
 	for range 2 {
-		w.Submit(l, &newChore(func() { ran++ }, func() { done++ }).Job)
+		w.Submit(l, &newChore(func() { ran++ }, func() { done++ }).Job, 0)
 	}
 	assert.Equal(t, w.Step(), true)
 	assert.Equal(t, []int{ran, done, w.Waiting()}, []int{1, 0, 1})
@@ -219,7 +219,7 @@ func TestSubmittingAllocatesNothing(t *testing.T) {
 	done := make(chan struct{}, 1)
 	c := newChore(nothing, func() { done <- struct{}{} })
 	round := func() {
-		w.Submit(l, &c.Job)
+		w.Submit(l, &c.Job, 0)
 		for c.Busy() {
 			l.Posted()
 		}

@@ -98,7 +98,7 @@ type Handshake struct {
 // Begin prepares a handshake. It returns nil when too many are under way. The caller owes an Abandon unless it comes to
 // its end.
 func (p *Pool) Begin(plan Plan) *Handshake {
-	if p.under.Add(1) > underMax {
+	if p.under.Add(1) > underMost[plan.Role] {
 		p.under.Add(-1)
 		return nil
 	}
@@ -166,7 +166,7 @@ func (h *Handshake) Step() *Failure {
 		h.Done()
 		return nil
 	}
-	if !h.pool.workers.Submit(h.plan.Loop, &h.job) {
+	if !h.pool.workers.Submit(h.plan.Loop, &h.job, spared[h.plan.Role]) {
 		return TooBusy
 	}
 	return nil
@@ -238,7 +238,7 @@ func (h *Handshake) Failure() *Failure { return h.failure }
 // beyond the handshake.
 func (h *Handshake) Session(wire Wire) *Session {
 	s := h.session
-	s.wire, s.shake = wire, nil
+	s.wire, s.shake, s.frames = wire, nil, h.frames
 	if rest := h.in[h.at:]; len(rest) > 0 {
 		s.early = slices.Clone(rest)
 	}
@@ -291,13 +291,16 @@ func (h *Handshake) converse(yield func(struct{}) bool) {
 
 // receive is the shim's Read during the handshake.
 func (h *Handshake) receive(p []byte) (int, error) {
-	for h.at == len(h.in) {
+	for h.at == len(h.in) && !h.quit {
 		switch {
 		case h.eof:
 			return 0, io.EOF
-		case h.quit || !h.yield(struct{}{}):
+		case !h.yield(struct{}{}):
 			return 0, errAbandoned
 		}
+	}
+	if h.quit { // also with bytes to go on with: nobody wants what would come of them
+		return 0, errAbandoned
 	}
 	n := copy(p, h.in[h.at:])
 	h.at += n

@@ -29,3 +29,10 @@ const (
 // feedLeast is the room for one read: of what a client sends after its hello, or of a server's whole flight, which is
 // seldom larger.
 var feedLeast = [...]int{Server: 1 << 10, Client: 4 << 10}
+
+// Whoever floods the proxy with hellos must not take from those who are inside what they need to reach a server: a part of
+// both is for handshakes with servers only.
+var (
+	underMost = [...]int64{Server: underMax / 8 * 7, Client: underMax}
+	spared    = [...]int{Server: Queue / 4, Client: 0}
+)

@@ -50,7 +50,8 @@ type Session struct {
 	early   []byte // ciphertext that came with the end of the handshake
 	failure *Failure
 	frames  framer
-	opened  int
+	opened  int // records with data, in the present Read
+	fed     int // complete records received, likewise
 	fresh   int // complete records received of which none is known to be opened
 	lost    syscall.Errno
 	cut     bool // the wire's end has been seen
@@ -78,13 +79,14 @@ func (s *Session) Failure() *Failure { return s.failure }
 // Lost is the wire's error, or 0.
 func (s *Session) Lost() syscall.Errno { return s.lost }
 
-// Opened is the number of records with data that the last Read has opened.
-func (s *Session) Opened() int { return s.opened }
+// Opened is the number of records that the last Read has opened; those without data cost as much as others.
+func (s *Session) Opened() int { return max(s.opened, s.fed) }
 
 // Read opens records into p until it is full or nothing is left, or until it has opened its share of small ones. It may
 // have to send: an answer to a KeyUpdate, an alert.
 func (s *Session) Read(p []byte) (n int, v Verdict) {
-	for s.opened = 0; n < len(p) && s.opened < openMax; s.opened++ {
+	s.fed = 0
+	for s.opened = 0; n < len(p) && s.opened < openMax && s.fed < 2*openMax; s.opened++ {
 		got, err := s.tls.Read(p[n:])
 		n += got
 		switch {
@@ -143,9 +145,7 @@ func (m *shim) Read(p []byte) (int, error) {
 	if m.shake != nil {
 		return m.shake.receive(p)
 	}
-	n, err := (*Session)(m).receive(p)
-	m.fresh += m.frames.feed(p[:n])
-	return n, err
+	return (*Session)(m).receive(p)
 }
 
 // receive takes ciphertext: what the handshake has left, then what the wire has.
@@ -168,6 +168,9 @@ func (s *Session) receive(p []byte) (int, error) {
 		s.cut = true
 		return 0, io.EOF
 	}
+	whole := s.frames.feed(p[:n]) // what was early has been counted by the handshake
+	s.fresh += whole
+	s.fed += whole
 	return n, nil
 }
 

@@ -80,8 +80,8 @@ func (w *World) wrongTLS(r *record.Conn, b bearing) string {
 		return unless(r.Total >= timeoutHello && (b.rude || b.slow || tough), "the client was in time (%v)", r.Total)
 	case record.HandshakeTimeout:
 		return unless(r.Total >= timeoutShake && (b.rude || b.slow || tough), "the client was in time (%v)", r.Total)
-	case record.HandshakeBusy:
-		return unless(w.plan.desk < 10, "there was room")
+	case record.HandshakeBusy: // nobody to do it, or not in time
+		return unless(w.plan.desk < 10 || w.plan.late > 0 && r.Total >= timeoutShake, "there was room (%v)", r.Total)
 	case record.HelloBad:
 		return unless(b.rude || garbled, "the hello was right")
 	case record.ClientTruncated:
@@ -106,7 +106,7 @@ func (w *World) wrongServerTLS(r *record.Conn, c *actor) string {
 	}
 	switch r.Reason {
 	case record.Busy:
-		return unless(w.plan.desk < 10, "there was room")
+		return unless(w.plan.desk < 10 || w.plan.late > 0, "there was room")
 	case record.ServerHandshake:
 		return unless(cut || garbled || w.plan.tear > 0 || w.plan.desk < 10, "every server was willing")
 	case record.ServerHandshakeTimeout:

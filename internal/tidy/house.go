@@ -103,6 +103,7 @@ var exceptions = []Exception{
 	{"engine/loop/epoll.go", "time.Now", "the one place that asks the machine for the time; everybody else is told"},
 	{"engine/loop/epoll.go", "time.Since", "the one place that asks the machine for the time; everybody else is told"},
 	{"engine/limit/store.go", "sync.Mutex", "limiter cells are shared on purpose; one lock a shard, held for a look-up"},
+	{"engine/lease/upstream.go", "sync.Mutex", "guards lists that stewards and reloads look at, and no loop"},
 	{"engine/door/door.go", "sync.Mutex", "guards the one queue of all loops, which is touched only when an upstream is full"},
 	{"engine/upstream/budget.go", "sync.Mutex", "guards a few sums, looked at only when a request is to be tried again"},
 	{"engine/loop/work.go", "go", "the workers themselves: a fixed number of goroutines for what would hold a loop up"},
