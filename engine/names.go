@@ -22,7 +22,7 @@ const (
 	lookUpsAtOnce = 32
 )
 
-// answers are the results of look-ups. It is the lease.Resolver that upstreams are compiled with.
+// answers are the results of look-ups. It is the lookup.Resolver that upstreams are compiled with.
 type answers map[string]answer
 
 type answer struct {

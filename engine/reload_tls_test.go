@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	"sluice/internal/assert"
@@ -69,9 +70,9 @@ func TestReloadRefusedWithTLS(t *testing.T) {
 	before, goroutines := d.store(), runtime.NumGoroutine()
 	other, _ := identity(t)
 	for range 3 {
-		d.write(guarded(at, server, other, "") + "admin: \"192.0.2.1:1\"\n") // not an address of this machine
+		d.write(guarded(at, server, other, "") + "admin: {bind: \"192.0.2.1:1\", token: 0123456789abcdef}\n")
 		_, err := d.Reload()
-		assert.Equal(t, err != nil, true)
+		assert.Equal(t, strings.Contains(fmt.Sprint(err), "this machine has no address 192.0.2.1"), true)
 	}
 	assert.Equal(t, d.store() == before, true)
 	greet(t, stays)

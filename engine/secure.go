@@ -125,7 +125,7 @@ func (e *Engine) certWatch(owner string, keyLog *os.File) certs.Watch {
 		Recovered: func(file string) { log.Info("certificates: nothing is wrong any more with "+file, "owner", owner) },
 	}
 	if keyLog != nil {
-		w.KeyLog = keyLog
+		w.KeyLog = &certs.KeyLog{File: keyLog, Trouble: w.Trouble}
 	}
 	return w
 }

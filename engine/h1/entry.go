@@ -26,7 +26,8 @@ type Arrival struct {
 	Client  netip.AddrPort // after a PROXY header
 	Target  netip.AddrPort // likewise; the zero AddrPort if there was none
 	Counted netip.Addr
-	Since   int64 // when it was accepted, on the loop's clock
+	PerIP   *limit.PerKey[netip.Addr] // where that is counted
+	Since   int64                     // when it was accepted, on the loop's clock
 }
 
 // Diverter takes connections that are not to be terminated here.
@@ -194,7 +195,7 @@ func (f *front) secure() {
 // divert offers the connection to the diverter. When that has taken it, nothing of it is the front's any more.
 func (f *front) divert() bool {
 	taken := f.server.diverter.Divert(Arrival{
-		Conn: f.conn, Gate: f.gate, Hello: &f.greeting.hello, Client: f.client, Target: f.target, Counted: f.counted, Since: f.arrived,
+		Conn: f.conn, Gate: f.gate, Hello: &f.greeting.hello, Client: f.client, Target: f.target, Counted: f.counted, PerIP: f.server.config.PerIP, Since: f.arrived,
 	})
 	if !taken {
 		return false
@@ -224,6 +225,10 @@ func (f *front) Unsecured(_ *sock.Conn, failure *seal.Failure) {
 	f.server.net.Loop.Stats().Inc(stat.TLSFailed)
 	f.tls.Detail = failure.Text
 	f.note(failure.Reason(record.Front), 0)
+	if failure.Silent() {
+		f.end(byReset)
+		return
+	}
 	f.end(drained) // an alert may be on its way
 }
 

@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/engine/key"
+	"sluice/engine/lookup"
 	"sluice/internal/assert"
 )
 
-// names is a Resolver with a table.
+// names is a lookup.Resolver with a table.
 type names map[string][]string
 
 func (n names) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
@@ -40,7 +42,7 @@ func parse(t *testing.T, text string) *configs.Config {
 	return cfg
 }
 
-func compileText(t *testing.T, text string, resolver Resolver) (*Upstream, configs.Issues) {
+func compileText(t *testing.T, text string, resolver lookup.Resolver) (*Upstream, configs.Issues) {
 	t.Helper()
 	cfg := parse(t, text)
 	u, _, issues := Compile(&cfg.Upstreams[0], Deps{Config: cfg, Resolver: resolver, Loops: 2, Seed: 1})
@@ -78,7 +80,7 @@ func TestCompile(t *testing.T) {
 		{"db.internal:5432 (fd00::1)", "[fd00::1]:5432", 2, 0, false},
 	})
 	assert.Equal(t, u.Policy(), Hash)
-	assert.Equal(t, u.Key == KeySNI, true)
+	assert.Equal(t, u.Key == key.SNI, true)
 	assert.Equal(t, u.Proxy, ProxyVersion(2))
 	assert.Equal(t, u.Connect, 700*time.Millisecond)
 	for i := range 2 {

@@ -3,9 +3,6 @@ package lease
 // Compiling an upstream: names are resolved, weights checked, tables built, one cursor per loop.
 
 import (
-	"context"
-	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -14,6 +11,8 @@ import (
 
 	"sluice/configs"
 	"sluice/engine/door"
+	"sluice/engine/key"
+	"sluice/engine/lookup"
 	"sluice/engine/record"
 )
 
@@ -28,7 +27,7 @@ type Upstream struct {
 	// Handshake is how long one may take, from the connection on.
 	Handshake time.Duration
 	Proxy     ProxyVersion
-	Key       KeySource
+	Key       key.Source
 	KeyName   string        // of the header or cookie that keys come from
 	MaxIdle   int           // idle connections per server and loop; 0 keeps none
 	Idle      time.Duration // how long one is kept
@@ -249,16 +248,10 @@ func (u *Upstream) newBackend(s Spec) *Backend {
 	return b
 }
 
-// Resolver finds the addresses of a name; *net.Resolver is one.
-type Resolver interface {
-	// LookupNetIP returns the addresses of host; network is "ip".
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
-
 // Deps is what Compile needs besides the configuration.
 type Deps struct {
 	Config   *configs.Config // for messages with positions
-	Resolver Resolver
+	Resolver lookup.Resolver
 	Loops    int
 	Seed     uint64 // differs between runs, so that instances do not walk in step
 	// Sign makes labels, as Upstream.Sign; nil for an upstream without.
@@ -269,9 +262,6 @@ type Deps struct {
 	// to them. It may be nil.
 	Before *Upstream
 }
-
-// resolveTimeout bounds the look-up of one name at start.
-const resolveTimeout = 5 * time.Second
 
 // Compile builds the upstream, or says everything that is wrong with it. A name with several addresses becomes as
 // many servers of the same weight. Servers that have to be discovered are not among them yet: specs are those that are
@@ -296,7 +286,7 @@ func Compile(from *configs.Upstream, deps Deps) (u *Upstream, specs []Spec, issu
 	}
 	u = &Upstream{
 		Name: from.Name, Connect: from.Timeouts.Connect, Handshake: from.Timeouts.TLS,
-		Proxy: proxyVersions[from.ProxyProtocol], Key: keySources[from.HashOn], KeyName: from.HashName,
+		Proxy: proxyVersions[from.ProxyProtocol], Key: key.ParseSource(from.HashOn), KeyName: from.HashName,
 		MaxIdle: (from.Pool.MaxIdle + deps.Loops - 1) / deps.Loops, Idle: from.Pool.IdleTimeout,
 		options: SetOptions{Policy: policy, Bound: from.HashBound, Panic: from.Eject.Panic},
 		loops:   deps.Loops, seed: deps.Seed, tls: deps.TLS, Sign: deps.Sign, before: deps.Before,
@@ -317,24 +307,6 @@ func limited(from *configs.Upstream) bool {
 	})
 }
 
-// KeySource is what a policy that goes by a key takes it from.
-type KeySource uint8
-
-// The sources of keys. What a request does not have is replaced by the client's address.
-const (
-	KeyClientIP KeySource = iota
-	KeySNI
-	KeyPath
-	KeyURI
-	KeyHost
-	KeyHeader
-	KeyCookie
-)
-
-var keySources = map[string]KeySource{
-	"client_ip": KeyClientIP, "sni": KeySNI, "path": KeyPath, "uri": KeyURI, "host": KeyHost, "header": KeyHeader, "cookie": KeyCookie,
-}
-
 var proxyVersions = map[string]ProxyVersion{"off": 0, "v1": 1, "v2": 2}
 
 func compileServer(from *configs.Server, deps Deps) ([]Spec, *configs.Issue) {
@@ -349,9 +321,9 @@ func compileServer(from *configs.Server, deps Deps) ([]Spec, *configs.Issue) {
 		spec.Addr.Addr = netip.AddrPortFrom(ip.Unmap(), from.Address.Port)
 		return []Spec{spec}, nil
 	}
-	ips, err := resolve(from.Address.Host, deps.Resolver)
+	ips, err := lookup.Addresses(from.Address.Host, deps.Resolver)
 	if err != nil {
-		issue := deps.Config.Issue(from.At, "the name "+from.Address.Host+" does not resolve: "+plain(err),
+		issue := deps.Config.Issue(from.At, "the name "+from.Address.Host+" does not resolve: "+lookup.Plain(err),
 			"check the spelling and the name server of this machine, or write an IP address")
 		return nil, &issue
 	}
@@ -363,32 +335,4 @@ func compileServer(from *configs.Server, deps Deps) ([]Spec, *configs.Issue) {
 		made = append(made, one)
 	}
 	return made, nil
-}
-
-func resolve(host string, by Resolver) ([]netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
-	defer cancel()
-	found, err := by.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, err
-	}
-	seen := make(map[netip.Addr]bool, len(found))
-	var ips []netip.Addr
-	for _, ip := range found {
-		if ip = ip.Unmap(); !seen[ip] {
-			seen[ip] = true
-			ips = append(ips, ip)
-		}
-	}
-	slices.SortFunc(ips, netip.Addr.Compare) // name servers like to turn them round, which changes nothing
-	return ips, nil
-}
-
-// plain is the cause of a failed look-up without the library's own prefix.
-func plain(err error) string {
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		return dns.Err
-	}
-	return err.Error()
 }

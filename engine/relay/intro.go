@@ -202,7 +202,7 @@ func (t *tunnel) key(u *lease.Upstream) uint64 {
 	switch {
 	case !u.Policy().Keyed():
 		return 0
-	case u.Key == lease.KeySNI:
+	case u.Key == key.SNI:
 		return key.Name(t.rec.SNI)
 	}
 	return key.Addr(t.rec.Client.Addr())

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"sluice/engine/hello"
+	"sluice/engine/limit"
 	"sluice/engine/record"
 	"sluice/engine/route"
 	"sluice/engine/seal"
@@ -33,7 +34,7 @@ func (t *tunnel) Secured(c *sock.Conn) {
 // Unsecured implements sock.Secured.
 func (t *tunnel) Unsecured(_ *sock.Conn, failure *seal.Failure) {
 	t.rec.TLS.Detail = failure.Text
-	t.alerted = true
+	t.alerted = !failure.Silent()
 	t.refuse(failure.Reason(record.Front), stat.TLSFailed)
 }
 
@@ -49,7 +50,8 @@ type Arrival struct {
 	Client  netip.AddrPort // after a PROXY header
 	Target  netip.AddrPort // likewise; the zero AddrPort if there was none
 	Counted netip.Addr
-	Since   int64 // when it was accepted, on the loop's clock
+	PerIP   *limit.PerKey[netip.Addr] // where that is counted
+	Since   int64                     // when it was accepted, on the loop's clock
 }
 
 // Divert takes a connection over if a route is for it, and leaves it alone otherwise.
@@ -60,7 +62,7 @@ func (r *Relay) Divert(a Arrival) bool {
 	}
 	t := r.tunnels.Get()
 	t.begin(r, a.Conn, a.Gate)
-	t.counted = a.Counted
+	t.counted, t.perIP = a.Counted, a.PerIP
 	if a.Client != a.Conn.Peer() {
 		t.rec.Peer, t.rec.Client = a.Conn.Peer(), a.Client
 	}

@@ -36,7 +36,8 @@ type tunnel struct {
 	gained     int64    // when the last bytes of a dying tunnel last came further
 	mark       progress // how far they were then
 	counted    netip.Addr
-	verdict    record.Reason // why it is dying
+	perIP      *limit.PerKey[netip.Addr] // where it is counted
+	verdict    record.Reason             // why it is dying
 	cause      syscall.Errno
 	state      tunnelState
 	clientEnd  bool // the client ended first
@@ -178,13 +179,13 @@ func (t *tunnel) count() bool {
 		t.relay.net.Loop.Stats().Inc(stat.RefusedPerIP)
 		return false
 	}
-	t.counted = key
+	t.counted, t.perIP = key, service.PerIP
 	return true
 }
 
 func (t *tunnel) uncount() {
 	if t.counted.IsValid() {
-		t.relay.service.PerIP.Release(t.counted)
+		t.perIP.Release(t.counted)
 		t.counted = netip.Addr{}
 	}
 }

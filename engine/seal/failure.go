@@ -67,6 +67,9 @@ var backReasons = [kinds]record.Reason{
 	Crashed: record.Internal,
 }
 
+// Silent reports whether the peer has been told nothing: there is no alert to wait for.
+func (f *Failure) Silent() bool { return f.Kind == Busy || f.Kind == Timeout }
+
 // Error implements error.
 func (f *Failure) Error() string { return f.Text }
 

@@ -91,16 +91,16 @@ func (p *Proxy) key(x *exchange.Exchange) uint64 {
 func (p *Proxy) keyValue(x *exchange.Exchange) []byte {
 	h := &x.Request
 	switch p.Upstream.Key {
-	case lease.KeyPath:
+	case key.Path:
 		return h.Path()
-	case lease.KeyURI:
+	case key.URI:
 		return h.Bytes(h.Target)
-	case lease.KeyHost:
+	case key.Host:
 		return h.Bytes(h.Authority)
-	case lease.KeyHeader:
+	case key.Header:
 		value, _ := h.Get(p.Upstream.KeyName)
 		return value
-	case lease.KeyCookie:
+	case key.Cookie:
 		return cookie(h, p.Upstream.KeyName)
 	}
 	return nil

@@ -30,7 +30,7 @@ var (
 // What each row may reach. Every room that runs on a loop may use all leaves; what lies between
 // is listed room by room.
 var (
-	leaves = []string{"pool", "engine/stat", "engine/route", "configs", "engine/record", "engine/hello", "engine/limit", "engine/key", "engine/turns", "engine/roster"}
+	leaves = []string{"pool", "engine/stat", "engine/route", "configs", "engine/record", "engine/hello", "engine/limit", "engine/key", "engine/turns", "engine/roster", "engine/lookup"}
 
 	upToLoop     = slices.Concat(leaves, []string{"engine/loop"})
 	upToFlow     = slices.Concat(upToLoop, []string{"engine/flow"})
@@ -50,6 +50,7 @@ var arrows = []Arrow{
 	{From: "engine/key"},
 	{From: "engine/turns"},
 	{From: "engine/roster"},
+	{From: "engine/lookup"},
 	{From: "engine/limit", Libraries: sys},
 	{From: "configs", To: []string{"configs/**"}, Libraries: yaml},
 	{From: "configs/kinds", To: []string{"configs/literal"}},
