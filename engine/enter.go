@@ -154,7 +154,14 @@ func (c *core) changeListeners(e *Engine) (errs error) {
 			continue // a unix socket is the first loop's
 		}
 		config.FD = a.fds[index]
-		l, err := sock.NewListener(c.net, config)
+		var l *sock.Listener
+		var err error
+		if a.closed {
+			err = sock.Open(config.FD)
+		}
+		if err == nil {
+			l, err = sock.NewListener(c.net, config)
+		}
 		if err != nil {
 			c.net.Sys.Close(config.FD)
 			errs = errors.Join(errs, err)

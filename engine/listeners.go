@@ -24,6 +24,7 @@ type address struct {
 	at      sock.ListenAddr
 	station int         // whose it is
 	fds     []int       // by loop, until the loops have them; a unix socket has one, on the first loop
+	closed  bool        // bound, and to listen only when the loops take it: connections to it are still another address's
 	info    os.FileInfo // of the file of a unix socket: a successor may have put its own in the same place
 }
 
@@ -55,17 +56,21 @@ func openOne(bind configs.Address, loops int, before addresses) (*address, error
 	if old := before.find(at); old != nil {
 		return &address{at: at, info: old.info}, nil
 	}
-	if !before.overlap(at) {
+	a := &address{at: at, closed: before.overlap(at)}
+	if !a.closed {
 		if err = sock.Probe(at); err != nil {
 			return nil, err
 		}
 	}
-	a := &address{at: at}
+	open := sock.Listen
+	if a.closed {
+		open = sock.Bind
+	}
 	if at.Path != "" {
 		loops = 1
 	}
 	for range loops {
-		fd, err := sock.Listen(at)
+		fd, err := open(at)
 		if err != nil {
 			addresses{a}.close()
 			return nil, err

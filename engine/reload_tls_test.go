@@ -5,11 +5,13 @@ package engine
 import (
 	"crypto/tls"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
 
 	"sluice/internal/assert"
+	"sluice/internal/pki"
 )
 
 // guarded is a tcp listener with TLS, if there is a certificate.
@@ -89,4 +91,27 @@ func TestSessionsOutliveReloads(t *testing.T) {
 	assert.Equal(t, secure(t, at, client).ConnectionState().DidResume, false)
 	d.reload(guarded(at, server, cert, `, min_version: "1.3"`))
 	assert.Equal(t, secure(t, at, client).ConnectionState().DidResume, true)
+}
+
+// The files of an upstream are followed as long as any configuration that is in force uses them: also when its check does not any
+// more, and when a configuration that would have changed that is refused.
+func TestFilesAreFollowedOverReloads(t *testing.T) {
+	t.Parallel()
+	at, server := freePort(), origin(t)
+	ca := pki.New(t, "root").File(t)
+	text := func(more string) string {
+		return fmt.Sprintf(`
+listeners: {raw: {bind: %q, protocol: tcp, upstream: app}}
+upstreams: {app: {servers: [%q], tls: {ca: %q, verify: true, server_name: a.test}%s}}
+`, at, server, ca, more)
+	}
+	own := fmt.Sprintf(", check: {tcp: true, tls: {ca: %q, server_name: b.test}}", ca)
+	d := open(t, text(", check: {tcp: true}"))
+	d.reload(text(own))                                                             // first they are the same, now the check has its own
+	d.write(text("") + "admin: {bind: \"192.0.2.1:1\", token: 0123456789abcdef}\n") // and would have none
+	_, err := d.Reload()
+	assert.Equal(t, err != nil, true)
+	assert.NoError(t, os.WriteFile(ca, []byte("rubbish"), 0o600))
+	v := d.now.Load().vault
+	assert.Eventually(t, func() bool { return v.servers["app"].Refused() > 0 && v.checks["app"].Refused() > 0 })
 }

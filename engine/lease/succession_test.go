@@ -3,9 +3,11 @@ package lease
 // One configuration of an upstream after the other: what the second one takes over, and when.
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"sluice/engine/record"
 	"sluice/internal/assert"
 )
 
@@ -120,4 +122,51 @@ func TestMoveToNobody(t *testing.T) {
 	b.call(func() { b.dialer.Move(o.Backend, nil) })
 	b.park(busy)
 	assert.Equal(t, b.idle(), 0)
+}
+
+// Who waits finds the servers and the limits of the configuration that has come meanwhile.
+func TestWaitersGoByWhatTakesOver(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 0)
+	one, two := alive(t, "one").Addr.String(), alive(t, "two").Addr.String()
+	text := func(servers string) string {
+		return "\n    servers: [" + servers + "]\n    queue: {size: 3, timeout: 1m}\n"
+	}
+	old := succeeding(t, text(fmt.Sprintf("{address: %q, max_connections: 1}", one)), nil)
+	held := b.take(old)
+	k, _ := b.seek(old, time.Second)
+	assert.Eventually(t, func() bool { return old.Door.Waiting() == 1 })
+	u := succeeding(t, text(fmt.Sprintf("{address: %q, max_connections: 1}, {address: %q, max_connections: 1}", one, two)), old)
+	u.TakeOver()
+	o := <-k.told
+	assert.Equal(t, o.from == u.Set().Backends()[1], true)
+	assert.Equal(t, u.Door.InUse(), 2)
+	b.give(o)
+	b.give(held)
+	assert.Equal(t, u.Door.InUse(), 0)
+}
+
+// A connection that is parked after its upstream has been replaced is found by who waits for that server.
+func TestParkedConnectionsAreFoundAfterTakingOver(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 0)
+	server := alive(t, "one").Addr.String()
+	text := func(idle string) string {
+		return fmt.Sprintf("\n    servers: [{address: %q, max_connections: 1}]\n    queue: {size: 3, timeout: 1m}\n    pool: {idle_timeout: %s}\n", server, idle)
+	}
+	old := succeeding(t, text("50s"), nil)
+	held := b.take(old)
+	k, _ := b.seek(old, time.Second)
+	assert.Eventually(t, func() bool { return old.Door.Waiting() == 1 })
+	u := succeeding(t, text("40s"), old)
+	u.TakeOver()
+	b.call(func() {
+		b.dialer.Move(held.from, u.Heir(held.from))
+		b.dialer.Park(held.conn, held.from)
+		held.from.Release()
+	})
+	o := <-k.told
+	assert.Equal(t, o.why, record.None)
+	b.give(o)
+	assert.Equal(t, []int{u.Door.InUse(), int(u.Heir(held.from).InUse())}, []int{0, 0})
 }

@@ -63,15 +63,21 @@ func probeUnix(path string) error {
 
 // Listen opens a listening socket. Several may share a TCP address: one per loop.
 func Listen(at ListenAddr) (fd int, err error) {
-	if fd, err = bind(at, true); err != nil {
+	if fd, err = Bind(at); err != nil {
 		return -1, err
 	}
-	if err = unix.Listen(fd, backlog); err != nil {
+	if err = Open(fd); err != nil {
 		_ = unix.Close(fd)
-		return -1, os.NewSyscallError("listen", err)
+		return -1, err
 	}
 	return fd, nil
 }
+
+// Bind is Listen for a socket to which the kernel leads no connection until it is opened.
+func Bind(at ListenAddr) (fd int, err error) { return bind(at, true) }
+
+// Open has a bound socket listen.
+func Open(fd int) error { return os.NewSyscallError("listen", unix.Listen(fd, backlog)) }
 
 func bind(at ListenAddr, shared bool) (fd int, err error) {
 	family, sa := at.sockaddr()
