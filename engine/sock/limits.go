@@ -29,6 +29,9 @@ const (
 	smallRead = 4 << 10
 	// smallestSegment is what every TCP path carries in one segment (RFC 9293, 3.7.1).
 	smallestSegment = 536
+	// largeRead is how much of the largest buffer a flow reads into: what it becomes on its way out, framed and sealed, still
+	// fits into the 45 segments of 1,448 bytes that the kernel sends at once, with nothing left over for a packet of its own.
+	largeRead = 65000
 	// spliceMax bounds one splice; pipes are usually full earlier, by slots.
 	spliceMax = 1 << 20
 	// acceptMax is the number of accepts per wake-up; the listener is level-triggered, so the rest is not lost.

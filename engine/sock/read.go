@@ -101,13 +101,17 @@ func (c *Conn) within(n int) (take int, all bool) {
 
 func (c *Conn) pullBuffer(f *flow.Flow) {
 	buf := c.net.Buffers.Get(c.class)
-	n, err := c.read(buf.Bytes())
+	space := buf.Bytes()
+	if c.class == pool.Large {
+		space = space[:largeRead]
+	}
+	n, err := c.read(space)
 	if err != 0 || n == 0 {
 		buf.Release()
 		c.pullNothing(f, err)
 		return
 	}
-	full := n == len(buf.Bytes())
+	full := n == len(space)
 	c.measure(n, full)
 	end := !full && c.drained()
 	c.clear(wanted)
