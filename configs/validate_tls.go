@@ -12,12 +12,18 @@ import (
 	"sluice/configs/literal"
 )
 
-// credentialMax bounds a file: a bundle of all CAs of the world has less than a MiB.
-const credentialMax = 4 << 20
-
 // readCredential reads the file of a key of the object at a position. What is wrong is reported there.
 func readCredential[T any](l *loader, at Position, path string, parse func([]byte) (T, error)) (v T, ok bool) {
-	text, err := literal.ReadText(path, credentialMax)
+	most := int64(credential.PEMMax)
+	switch any(v).(type) {
+	case []*x509.RevocationList:
+		most = credential.ListsMax
+	case []credential.Staple:
+		most = credential.StapleMax
+	case [][]byte:
+		most = credential.TicketsMax
+	}
+	text, err := literal.ReadText(path, most)
 	if err != nil {
 		l.blame(at, err)
 		return v, false

@@ -28,6 +28,18 @@ func bad(remedy, format string, args ...any) error {
 	return Problem{Message: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
+// The largest files that are read, in bytes. Whoever reads them again while the proxy runs goes by the same.
+const (
+	// PEMMax is above any chain or bundle that is not a mistake: all public authorities together are about 220 KiB.
+	PEMMax = 4 << 20
+	// ListsMax is above the largest lists that authorities of millions of certificates publish.
+	ListsMax = 64 << 20
+	// StapleMax is ten times a response with a chain of certificates in it.
+	StapleMax = 64 << 10
+	// TicketsMax is room for all the keys that TicketKeys takes, and for comments.
+	TicketsMax = 16 << 10
+)
+
 // Chain returns the certificates of a PEM file in their order; other blocks are left out. There is at least one, or an error.
 func Chain(text []byte) ([]*x509.Certificate, error) {
 	blocks, err := decode(text, "certificate")

@@ -24,14 +24,6 @@ import (
 )
 
 const (
-	// pemMax is above any chain or bundle that is not a mistake: all public authorities together are about 220 KiB.
-	pemMax = 4 << 20
-	// crlMax is above the largest lists that authorities of millions of certificates publish.
-	crlMax = 64 << 20
-	// stapleMax is ten times a response with a chain of certificates in it.
-	stapleMax = 64 << 10
-	// ticketsMax is room for all the keys that credential.TicketKeys takes, and for comments.
-	ticketsMax = 16 << 10
 	// lookEvery is how late, at most, what the clock changes is noticed: rotation, expiry. Changed files are noticed at once.
 	lookEvery = 30 * time.Second
 	// clockSkew is how far the clocks of authorities may be ahead of ours.

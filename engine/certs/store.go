@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"sluice/configs"
+	"sluice/configs/credential"
 )
 
 // Options are what a Store is made from.
@@ -81,7 +82,7 @@ func openStore(o Options) (*Store, error) {
 		s.tickets = NewTickets()
 	}
 	for _, c := range o.TLS.Certificates {
-		p := newSource(parsePair, pemMax, c.Cert, c.Key)
+		p := newSource(parsePair, credential.PEMMax, c.Cert, c.Key)
 		p.accept = func(old, new *pair) error { return new.replaces(old, s.now()) }
 		s.pairs = append(s.pairs, p)
 		s.sources = append(s.sources, p)
@@ -90,9 +91,9 @@ func openStore(o Options) (*Store, error) {
 	if s.asksClients() {
 		ca, crl = o.TLS.ClientCA, o.TLS.ClientCRL
 	}
-	s.clients = newSource(parseClients, crlMax, ca, crl)
-	s.staple = newSource(parseStaple, stapleMax, o.TLS.OCSP)
-	s.secrets = newSource(parseTickets, ticketsMax, o.TLS.TicketKeys)
+	s.clients = newSource(parseClients, credential.ListsMax, ca, crl)
+	s.staple = newSource(parseStaple, credential.StapleMax, o.TLS.OCSP)
+	s.secrets = newSource(parseTickets, credential.TicketsMax, o.TLS.TicketKeys)
 	s.sources = append(s.sources, s.clients, s.staple, s.secrets)
 	if err := s.first(); err != nil {
 		return nil, err

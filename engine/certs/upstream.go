@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 
 	"sluice/configs"
+	"sluice/configs/credential"
 )
 
 // UpstreamOptions are what an Upstream is made from.
@@ -57,8 +58,8 @@ func openUpstream(o UpstreamOptions) (*Upstream, error) {
 	o.Watch = o.Watch.withDefaults()
 	u := &Upstream{options: o}
 	u.watch = o.Watch
-	u.authorities = newSource(parseClients, pemMax, o.TLS.CA)
-	u.own = newSource(parsePair, pemMax, o.TLS.Cert, o.TLS.Key)
+	u.authorities = newSource(parseClients, credential.PEMMax, o.TLS.CA)
+	u.own = newSource(parsePair, credential.PEMMax, o.TLS.Cert, o.TLS.Key)
 	u.own.accept = func(old, new *pair) error { return new.replaces(old, u.now()) }
 	u.sources = []looker{u.authorities, u.own}
 	if err := u.first(); err != nil {

@@ -40,6 +40,9 @@ type Target struct {
 	Network string // as in ID
 	Address string // as in ID
 	Down    bool   // where a new target starts; one that is watched already keeps its own state
+	// Past is what an earlier monitor with the same check knew of a new target, which goes on from there; nil if there was
+	// none. It is of no use where it says something else than Down.
+	Past *Status
 }
 
 // ID returns the identity of t.
@@ -164,7 +167,16 @@ func newTarget(spec Target) *target {
 	if spec.Down {
 		t.health.state = down
 	}
-	t.status.Store(&Status{State: t.health.state.String(), Up: t.health.serves(), Since: time.Now()})
+	past := spec.Past
+	if past == nil || past.Up == spec.Down {
+		t.status.Store(&Status{State: t.health.state.String(), Up: t.health.serves(), Since: time.Now()})
+		return t
+	}
+	t.began, t.health.against = past.Last, past.InARow
+	if past.InARow > 0 {
+		t.health.move([...]state{up: falling, down: rising}[t.health.state])
+	}
+	t.status.Store(past)
 	return t
 }
 

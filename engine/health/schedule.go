@@ -72,7 +72,9 @@ func (m *Monitor) adopt() {
 	now, spread := time.Now(), min(m.check.Every, spreadMax)
 	for id, t := range next {
 		if m.seen[id] != t {
-			t.due = now.Add(time.Duration(m.random() * float64(spread)))
+			if t.due = now.Add(time.Duration(m.random() * float64(spread))); !t.began.IsZero() {
+				t.due = later(now, t.began.Add(m.interval(t)))
+			}
 			heap.Push(&m.queue, t)
 		}
 	}
@@ -175,19 +177,28 @@ func (s *Status) add(found finding, verdict *health, now time.Time) {
 
 // plan puts a server back into the queue.
 func (m *Monitor) plan(t *target, now time.Time) {
+	interval := m.interval(t)
+	if m.urgent(t) {
+		interval = min(interval, m.check.Fast)
+	}
+	t.due = later(now, t.began.Add(interval))
+	heap.Push(&m.queue, t)
+}
+
+// interval is how long after the beginning of a check the next one is due.
+func (m *Monitor) interval(t *target) time.Duration {
 	interval := m.check.Every
 	if t.health.wavers() {
 		interval = m.check.Fast
 	}
-	interval += time.Duration((2*m.random() - 1) * jitter * float64(interval))
-	if m.urgent(t) {
-		interval = min(interval, m.check.Fast)
+	return interval + time.Duration((2*m.random()-1)*jitter*float64(interval))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
-	t.due = t.began.Add(interval)
-	if t.due.Before(now) {
-		t.due = now
-	}
-	heap.Push(&m.queue, t)
+	return b
 }
 
 // tell speaks of a fault of our own, unless it did so a short while ago.

@@ -58,11 +58,14 @@ type Steward struct {
 	closing  sync.Once
 
 	// Of the goroutine alone.
-	fixed   []lease.Spec // what the configuration lists itself
-	wards   map[lease.Endpoint]*ward
-	absent  map[lease.Endpoint]*ward // of servers that are not listed now, and somebody has said something about
-	legacy  map[lease.Endpoint]*ward // of the configuration before, until all servers are known
-	order   []*ward                  // as in the set
+	fixed  []lease.Spec // what the configuration lists itself
+	wards  map[lease.Endpoint]*ward
+	absent map[lease.Endpoint]*ward // of servers that are not listed now, and somebody has said something about
+	legacy map[lease.Endpoint]*ward // of the configuration before, until all servers are known
+	order  []*ward                  // as in the set
+
+	evidence map[health.ID]health.Status // what checks of the configuration before have found, for each server's first watch
+
 	alarm   *time.Timer
 	panics  bool
 	adopted bool // its servers are its own by now

@@ -8,7 +8,9 @@ import (
 	"maps"
 	"slices"
 
+	"sluice/configs"
 	"sluice/engine/discover"
+	"sluice/engine/health"
 	"sluice/engine/lease"
 )
 
@@ -16,6 +18,7 @@ import (
 type estate struct {
 	wards, absent map[lease.Endpoint]*ward
 	found         map[discover.Spec][]discover.Found
+	evidence      map[health.ID]health.Status // of checks; nil without
 }
 
 // succeed takes over from the steward before, if there is one, and ends it.
@@ -24,9 +27,13 @@ func (s *Steward) succeed() {
 		return
 	}
 	from := s.before.handOver()
+	sameCheck := configs.Same(s.before.config.Check, s.config.Check)
 	s.before = nil
 	s.call(func() {
 		s.legacy = from.wards
+		if sameCheck {
+			s.evidence = from.evidence
+		}
 		maps.Copy(s.absent, from.absent)
 		for _, one := range s.sources {
 			if found, known := from.found[discoverSpec(one.config)]; known && !one.asked {
@@ -38,7 +45,9 @@ func (s *Steward) succeed() {
 
 // handOver copies what is known about all servers, and does nothing about them from then on.
 func (s *Steward) handOver() (all estate) {
-	all = estate{make(map[lease.Endpoint]*ward), make(map[lease.Endpoint]*ward), make(map[discover.Spec][]discover.Found)}
+	all = estate{
+		wards: make(map[lease.Endpoint]*ward), absent: make(map[lease.Endpoint]*ward), found: make(map[discover.Spec][]discover.Found),
+	}
 	s.call(func() {
 		for at, w := range s.wards {
 			one := *w
@@ -50,6 +59,9 @@ func (s *Steward) handOver() (all estate) {
 		}
 		for _, from := range s.sources {
 			all.found[discoverSpec(from.config)] = from.found
+		}
+		if s.monitor != nil {
+			all.evidence = s.monitor.Statuses()
 		}
 		s.over = true
 	})

@@ -193,7 +193,12 @@ func (s *Steward) watch() {
 			continue
 		}
 		id := w.id()
-		targets = append(targets, health.Target{Name: w.spec.Name, Network: id.Network, Address: id.Address, Down: w.backend.Down()})
+		target := health.Target{Name: w.spec.Name, Network: id.Network, Address: id.Address, Down: w.backend.Down()}
+		if past, known := s.evidence[id]; known {
+			target.Past = &past
+			delete(s.evidence, id)
+		}
+		targets = append(targets, target)
 	}
 	s.monitor.Watch(targets)
 }
