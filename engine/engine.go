@@ -183,6 +183,9 @@ func (e *Engine) drainFrom() *generation {
 	return e.now.Load()
 }
 
+// EndReloads refuses all reloads from now on. Drain and Stop do so too, but not at once.
+func (e *Engine) EndReloads() { e.endLife() }
+
 // Drain stops accepting, waits until every connection is over or ctx is done, and ends the engine. It reports how many
 // connections had to be cut.
 func (e *Engine) Drain(ctx context.Context) (cut int) {

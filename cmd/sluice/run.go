@@ -156,10 +156,12 @@ func wait(e *engine.Engine, signals <-chan os.Signal, log *slog.Logger) error {
 				os.Exit(1)
 			case now == draining || s == syscall.SIGINT:
 				now = stopping
+				e.EndReloads()
 				log.Info("stopping at once", "connections", e.Active())
 				go e.Stop()
 			default:
 				now = draining
+				e.EndReloads() // before the word is out
 				log.Info("stopping: no new connections", "connections", e.Active(), "drain", e.Config().Runtime.Drain)
 				drained.Go(func() { drain(e, log) })
 			}

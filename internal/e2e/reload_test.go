@@ -296,16 +296,21 @@ func TestReloadDoesNotMultiplyChecks(t *testing.T) {
 	})
 	const config = `
 listeners: {front: {bind: "127.0.0.1:PORT1", upstream: back}}
+admin: {bind: "127.0.0.1:PORT2"}
 upstreams: {back: {servers: ["%s"], check: {http: /check, every: 1h, fast: 1h, timeout: 10s}, timeouts: {connect: %ds}}}
 `
 	p := run(t, config, origin.address, 1)
 	<-checks
+	assert.Eventually(t, func() bool { return p.server(origin.address).Check.Detail != "" })
+	once := p.server(origin.address).Check
 	for n := range 5 {
 		p.reloads(config, origin.address, n+1) // the same
-		p.reloads(config, origin.address, n+2)
-		<-checks // a new steward looks once
+		p.reloads(config, origin.address, n+2) // another upstream, the same check
 	}
 	assert.Equal(t, len(checks), 0)
+	assert.Equal(t, p.server(origin.address).Check, once)
+	p.reloads(strings.ReplaceAll(config, "10s", "9s"), origin.address, 1)
+	<-checks // another check begins at once
 }
 
 // Listeners come, go, move and change; a name that has another address now, and an address that has another name.

@@ -232,7 +232,7 @@ type server struct {
 	InUse               int `json:"in_use"`
 	Failures, Ejections int
 	SlowStart           int `json:"slow_start_permille"`
-	Check               struct{ State, Detail string }
+	Check               struct{ At, State, Detail string }
 }
 
 // upstream is what it tells of an upstream.
