@@ -4,8 +4,6 @@ package engine
 // exchange take hundreds of microseconds, for which no loop has the time.
 
 import (
-	"slices"
-
 	"sluice/configs"
 	"sluice/engine/certs"
 	"sluice/engine/loop"
@@ -23,7 +21,7 @@ type handshakes struct {
 
 // startHandshakes starts the workers that cfg needs, which may be none. The owner closes them when the loops have ended.
 func startHandshakes(cfg *configs.Config) *handshakes {
-	count := workerCount(cfg)
+	count := machine.Workers(cfg)
 	if count == 0 {
 		return nil
 	}
@@ -70,22 +68,4 @@ func (h *handshakes) close() {
 		h.workers.Close()
 		h.pool.Close()
 	}
-}
-
-// workerCount is runtime.workers, or as many as there are loops: when all the world connects anew, handshakes may have
-// half of each core, and loops, which mostly wait, go first whenever they wake up. Without TLS there is nothing to do.
-func workerCount(cfg *configs.Config) int {
-	switch {
-	case !speaksTLS(cfg):
-		return 0
-	case cfg.Runtime.Workers > 0:
-		return cfg.Runtime.Workers
-	}
-	return machine.Loops(cfg)
-}
-
-// speaksTLS reports whether any connection of the loops has TLS; checks have none on loops.
-func speaksTLS(cfg *configs.Config) bool {
-	return slices.ContainsFunc(cfg.Listeners, func(l configs.Listener) bool { return l.TLS != nil }) ||
-		slices.ContainsFunc(cfg.Upstreams, func(u configs.Upstream) bool { return u.TLS != nil })
 }

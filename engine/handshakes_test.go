@@ -8,21 +8,6 @@ import (
 	"sluice/internal/assert"
 )
 
-// Workers are there when somebody speaks TLS, as many as there are loops, or as the user says.
-func TestWorkerCount(t *testing.T) {
-	t.Parallel()
-	plain := &configs.Config{
-		Listeners: []configs.Listener{{}}, Upstreams: []configs.Upstream{{}}, Runtime: configs.Runtime{Loops: 3, Workers: 5},
-	}
-	assert.Equal(t, workerCount(plain), 0)
-	front := *plain
-	front.Listeners = []configs.Listener{{}, {TLS: new(configs.TLS)}}
-	assert.Equal(t, workerCount(&front), 5)
-	back := *plain
-	back.Upstreams, back.Runtime.Workers = []configs.Upstream{{TLS: new(configs.UpstreamTLS)}}, 0
-	assert.Equal(t, workerCount(&back), 3)
-}
-
 // A proxy without TLS has no workers and needs no place for them; another has one pool for all loops.
 func TestHandshakesAreThereWhereNeeded(t *testing.T) {
 	t.Parallel()

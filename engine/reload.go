@@ -113,7 +113,7 @@ func (e *Engine) commit(next *generation) error {
 	if state := e.State(); state != observe.ProxyRunning {
 		return fmt.Errorf("the proxy is %s", state)
 	}
-	if e.shakes == nil && speaksTLS(next.config) {
+	if e.shakes == nil && machine.SpeaksTLS(next.config) {
 		e.employ(next.config)
 		machine.MakeRoom(len(e.cores), e.shakes.places())
 	}

@@ -8,6 +8,7 @@ import (
 	"path"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,6 +51,24 @@ func Loops(cfg *configs.Config) int {
 		return cfg.Runtime.Loops
 	}
 	return min(runtime.GOMAXPROCS(0), maxLoops)
+}
+
+// Workers is runtime.workers, or as many as there are loops: when all the world connects anew, handshakes may have
+// half of each core, and loops, which mostly wait, go first whenever they wake up. Without TLS there is nothing to do.
+func Workers(cfg *configs.Config) int {
+	switch {
+	case !SpeaksTLS(cfg):
+		return 0
+	case cfg.Runtime.Workers > 0:
+		return cfg.Runtime.Workers
+	}
+	return Loops(cfg)
+}
+
+// SpeaksTLS reports whether any connection of the loops has TLS; checks have none on loops.
+func SpeaksTLS(cfg *configs.Config) bool {
+	return slices.ContainsFunc(cfg.Listeners, func(l configs.Listener) bool { return l.TLS != nil }) ||
+		slices.ContainsFunc(cfg.Upstreams, func(u configs.Upstream) bool { return u.TLS != nil })
 }
 
 // Connections is what max_connections: auto means, for all listeners that say so together.

@@ -15,6 +15,21 @@ func TestLoopCount(t *testing.T) {
 	assert.Equal(t, Loops(cfg), 7)
 }
 
+// Workers are there when somebody speaks TLS, as many as there are loops, or as the user says.
+func TestWorkerCount(t *testing.T) {
+	t.Parallel()
+	plain := &configs.Config{
+		Listeners: []configs.Listener{{}}, Upstreams: []configs.Upstream{{}}, Runtime: configs.Runtime{Loops: 3, Workers: 5},
+	}
+	assert.Equal(t, Workers(plain), 0)
+	front := *plain
+	front.Listeners = []configs.Listener{{}, {TLS: new(configs.TLS)}}
+	assert.Equal(t, Workers(&front), 5)
+	back := *plain
+	back.Upstreams, back.Runtime.Workers = []configs.Upstream{{TLS: new(configs.UpstreamTLS)}}, 0
+	assert.Equal(t, Workers(&back), 3)
+}
+
 // max_connections: auto follows whichever of memory and descriptors is scarcer, and is never nothing.
 func TestMaxConnections(t *testing.T) {
 	t.Parallel()

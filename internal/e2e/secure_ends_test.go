@@ -293,9 +293,9 @@ func TestSecureEndsByRenegotiation(t *testing.T) {
 	t.Parallel()
 	s := opensSafe(t)
 	p := s.run(shop, nobody(t), greeter(t, "raw").address())
-	for _, port := range []int{1, 2} {
+	for port, ready := range map[int]string{1: "Verify return code: 0 (ok)", 2: "raw\n"} {
 		c := s.talks(p, port, "-tls1_2")
-		c.types(t, "", "Verify return code: 0 (ok)", 1)
+		c.types(t, "", ready, 1) // data that meets its new handshake stops OpenSSL
 		c.types(t, "R\n", "RENEGOTIATING", 1)
 		c.types(t, "", "alert", 1)
 		line := p.ends("client_violation")
