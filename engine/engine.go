@@ -40,6 +40,7 @@ type Engine struct {
 	events   *events.Events
 	pipes    *pool.PipeBudget
 	pipeSize int         // bytes
+	unease   func()      // takes back what was asked of the collector
 	shakes   *handshakes // nil until something speaks TLS; changed by whoever holds turn, before the loops hear of it
 	loopsMax int         // for the life of the process
 	cores    []*core
@@ -111,6 +112,7 @@ func (e *Engine) Start() error {
 	g := e.now.Load()
 	e.begun.Store(true)
 	machine.BoundMemory(g.config)
+	e.unease = machine.EaseCollector(g.config)
 	machine.MakeRoom(len(e.cores), e.shakes.places())
 	g.discoverServers(e.life)
 	g.handStewards()
@@ -142,6 +144,7 @@ func (e *Engine) close() {
 	e.endLife()
 	e.reloads.shut()
 	e.shakes.close()
+	e.unease()
 	g := e.now.Load()
 	e.closeAdmins()
 	g.closeStewards()

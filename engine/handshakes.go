@@ -14,9 +14,8 @@ import (
 
 // handshakes are the workers of all loops, and the handshakes they are at. A nil one is that of a proxy without TLS.
 type handshakes struct {
-	workers *loop.Workers
+	workers []*loop.Workers // each is one: a handshake stays with the thread that it has begun on
 	pool    *seal.Pool
-	count   int // of workers
 }
 
 // startHandshakes starts the workers that cfg needs, which may be none. The owner closes them when the loops have ended.
@@ -25,10 +24,13 @@ func startHandshakes(cfg *configs.Config) *handshakes {
 	if count == 0 {
 		return nil
 	}
-	workers := loop.NewWorkers(count, seal.Queue)
-	pool := seal.NewPool(workers)
-	pool.Explain = certs.Explain
-	return &handshakes{workers: workers, pool: pool, count: count}
+	h := new(handshakes)
+	for range count {
+		h.workers = append(h.workers, loop.NewBackground(1, seal.Queue))
+	}
+	h.pool = seal.NewPool(h.workers...)
+	h.pool.Explain = certs.Explain
+	return h
 }
 
 // employ starts the workers once something speaks TLS; they stay for the life of the process. Loops hear of them when they
@@ -51,7 +53,7 @@ func (h *handshakes) places() int {
 	if h == nil {
 		return 0
 	}
-	return h.count
+	return len(h.workers)
 }
 
 // load is how many handshakes are under way, and how many steps of them wait for a worker.
@@ -59,13 +61,15 @@ func (h *handshakes) load() (underWay, waiting int) {
 	if h == nil {
 		return 0, 0
 	}
-	return int(h.pool.Under()), h.workers.Waiting()
+	return int(h.pool.Under()), h.pool.Waiting()
 }
 
 // close ends the workers. No loop may run any more.
 func (h *handshakes) close() {
-	if h != nil {
-		h.workers.Close()
-		h.pool.Close()
+	if h == nil {
+		return
+	}
+	for _, w := range h.workers {
+		w.Close()
 	}
 }

@@ -27,7 +27,7 @@ func secureBench(t *testing.T) *bench {
 	t.Helper()
 	workers := loop.NewWorkers(2, 64)
 	handshakes := seal.NewPool(workers)
-	t.Cleanup(func() { workers.Close(); handshakes.Close() })
+	t.Cleanup(workers.Close)
 	b := newBench(t, 0)
 	b.call(func() { b.net.Handshakes = handshakes })
 	return b
@@ -237,7 +237,6 @@ func TestNoWorkerInTime(t *testing.T) {
 	t.Parallel()
 	workers := loop.NewWorkers(1, 64)
 	handshakes := seal.NewPool(workers)
-	t.Cleanup(func() { workers.Close(); handshakes.Close() })
 	b := newBench(t, 0)
 	work := &stuck{begun: make(chan struct{}), end: make(chan struct{})}
 	work.Bind(work)

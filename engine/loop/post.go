@@ -4,28 +4,39 @@ import "sync"
 
 // mailbox is the only door into a loop from other goroutines.
 //
-// Its lock is held for an append, a wake-up or a swap, never while a letter runs; nothing on the path of relayed bytes comes
-// here. It is bounded by its senders: a listener posts at most one resume per pause and one letter per accepted
-// connection (which max_connections bounds), the engine one per command.
+// Its lock is held for an append or a swap, never while a letter runs, and not for the wake-up, which the loop answers by
+// taking the lock: a poster of little priority would be off the core by then, with the lock in its hands. Nothing on the
+// path of relayed bytes comes here. It is bounded by its senders: a listener posts at most one resume per pause and one
+// letter per accepted connection (which max_connections bounds), the engine one per command.
 type mailbox struct {
 	mu      sync.Mutex
 	letters []func()
 	closed  bool
+	wakers  sync.WaitGroup // who have posted, and are about to wake the loop
 }
 
-// put reports whether the letter was taken. The first since the box was last emptied wakes the loop, while the lock is
-// held: the loop closes the box under it before it closes the descriptor that wakes it.
+// put reports whether the letter was taken. The first since the box was last emptied wakes the loop.
 func (m *mailbox) put(letter func(), wake func() error) (taken bool) {
+	taken, first := m.add(letter)
+	if first {
+		_ = wake() // it cannot fail while the poller is open
+		m.wakers.Done()
+	}
+	return taken
+}
+
+// add appends the letter. Who is first wakes the loop, and is one of the wakers until that is done.
+func (m *mailbox) add(letter func()) (taken, first bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return false
+		return false, false
 	}
 	m.letters = append(m.letters, letter)
-	if len(m.letters) == 1 {
-		_ = wake() // it cannot fail while the poller is open
+	if first = len(m.letters) == 1; first {
+		m.wakers.Add(1)
 	}
-	return true
+	return true, first
 }
 
 func (m *mailbox) take() []func() {
@@ -36,11 +47,13 @@ func (m *mailbox) take() []func() {
 	return letters
 }
 
+// close ends it. Nobody wakes the loop any more when it returns: the descriptor for that may be closed.
 func (m *mailbox) close() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.closed = true
 	m.letters = nil
+	m.mu.Unlock()
+	m.wakers.Wait()
 }
 
 // Post runs letter on the loop's goroutine, soon and in the order of posting. It may be called from anywhere, also

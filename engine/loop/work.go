@@ -9,7 +9,7 @@ package loop
 // that of the others. A full queue says so at once, when there is still somebody to be told.
 
 import (
-	"runtime"
+	"math"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -83,6 +83,7 @@ type desk struct {
 
 // Workers runs jobs. It is shared by all loops.
 type Workers struct {
+	count int
 	limit int
 	wait  sync.WaitGroup
 	total atomic.Uint64
@@ -93,15 +94,19 @@ type Workers struct {
 	waiting int // in all queues
 	turn    int // the desk to be served next
 	closed  bool
+	atEnd   func()
 }
 
 // NewWorkers starts count workers with room for limit jobs of each loop in their queue.
-func NewWorkers(count, limit int) *Workers {
-	w := &Workers{limit: limit}
+func NewWorkers(count, limit int) *Workers { return newWorkers(count, limit, nil) }
+
+// newWorkers starts workers that begin with prepare, if there is any.
+func newWorkers(count, limit int, prepare func()) *Workers {
+	w := &Workers{count: count, limit: limit}
 	w.some = sync.NewCond(&w.mu)
 	w.wait.Add(count)
 	for range count {
-		go w.work()
+		go w.work(prepare)
 	}
 	return w
 }
@@ -109,20 +114,35 @@ func NewWorkers(count, limit int) *Workers {
 // Submit queues j for a worker; l is the calling loop. It reports false at once when l's queue is full, but for so many
 // places that are spared for others: then nothing happens, and Done is not called.
 func (w *Workers) Submit(l *Loop, j *Job, spare int) bool {
+	return w.queue(l, j, max(w.limit-spare, 1))
+}
+
+// Insist is Submit whatever the limit: for the end of work that has been begun, whose amount is bounded otherwise. Only where
+// the workers have ended, nothing happens.
+func (w *Workers) Insist(l *Loop, j *Job) { w.queue(l, j, math.MaxInt) }
+
+func (w *Workers) queue(l *Loop, j *Job, most int) bool {
 	if j.busy {
 		panic("loop: a job was submitted twice")
 	}
+	if !w.push(l, j, most) {
+		return false
+	}
+	w.some.Signal() // not under the lock, which a worker that wakes up takes first
+	return true
+}
+
+func (w *Workers) push(l *Loop, j *Job, most int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d := w.desk(l)
-	if w.closed || d.waiting >= max(w.limit-spare, 1) {
+	if w.closed || d.waiting >= most {
 		return false
 	}
 	j.busy, j.crash = true, nil
 	d.todo.push(j)
 	d.waiting++
 	w.waiting++
-	w.some.Signal()
 	return true
 }
 
@@ -149,6 +169,24 @@ func (w *Workers) Waiting() int {
 // Finished is the number of jobs that have been run since the start.
 func (w *Workers) Finished() uint64 { return w.total.Load() }
 
+// AtEnd has each worker call fn as its last act, on its own thread; where there are none, Close does. It replaces what was said
+// before.
+func (w *Workers) AtEnd(fn func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.atEnd = fn
+}
+
+// bye is a worker's last act.
+func (w *Workers) bye() {
+	w.mu.Lock()
+	fn := w.atEnd
+	w.mu.Unlock()
+	if fn != nil {
+		fn()
+	}
+}
+
 // Close ends the workers after the jobs they are at. It is called when the loops have ended: jobs that still wait are
 // dropped.
 func (w *Workers) Close() {
@@ -157,12 +195,18 @@ func (w *Workers) Close() {
 	w.some.Broadcast()
 	w.mu.Unlock()
 	w.wait.Wait()
+	if w.count == 0 {
+		w.bye()
+	}
 }
 
-// work is the life of a worker. Between two jobs it steps aside: where there are no more processors than loops, they go
-// first.
-func (w *Workers) work() {
+// work is the life of a worker.
+func (w *Workers) work(prepare func()) {
 	defer w.wait.Done()
+	defer w.bye()
+	if prepare != nil {
+		prepare()
+	}
 	for {
 		d, j := w.next()
 		if j == nil {
@@ -171,7 +215,6 @@ func (w *Workers) work() {
 		j.run()
 		w.total.Add(1)
 		w.finish(d, j)
-		runtime.Gosched()
 	}
 }
 

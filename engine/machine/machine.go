@@ -54,7 +54,7 @@ func Loops(cfg *configs.Config) int {
 }
 
 // Workers is runtime.workers, or as many as there are loops: when all the world connects anew, handshakes may have
-// half of each core, and loops, which mostly wait, go first whenever they wake up. Without TLS there is nothing to do.
+// what the loops leave of each core, which is most of it. Without TLS there is nothing to do.
 func Workers(cfg *configs.Config) int {
 	switch {
 	case !SpeaksTLS(cfg):

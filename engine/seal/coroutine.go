@@ -10,10 +10,10 @@ type coroutine struct {
 	shake *Handshake
 }
 
-// coroutine returns a free coroutine, or a new one. It may be called from any goroutine.
-func (p *Pool) coroutine() *coroutine {
+// coroutine returns a free coroutine, or a new one. Workers call it.
+func (c *crew) coroutine() *coroutine {
 	select {
-	case co := <-p.spares:
+	case co := <-c.spares:
 		return co
 	default:
 	}
@@ -23,11 +23,23 @@ func (p *Pool) coroutine() *coroutine {
 }
 
 // keep takes a coroutine back whose handshake is over.
-func (p *Pool) keep(co *coroutine) {
+func (c *crew) keep(co *coroutine) {
 	select {
-	case p.spares <- co:
+	case c.spares <- co:
 	default:
 		co.stop()
+	}
+}
+
+// release ends the coroutines that are kept.
+func (c *crew) release() {
+	for {
+		select {
+		case co := <-c.spares:
+			co.stop()
+		default:
+			return
+		}
 	}
 }
 

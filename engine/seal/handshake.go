@@ -37,29 +37,52 @@ type Pool struct {
 	// Explain says what an error of a handshake means, for logs; nil = crypto/tls's own words. Workers call it.
 	Explain func(error) string
 
+	crews []*crew
+	next  atomic.Uint32 // the crew that is asked first
+	under atomic.Int64
+}
+
+// crew is some workers and the coroutines that begin with them, and are theirs: a coroutine runs on the thread it was made
+// on, if that thread belongs to its worker alone.
+type crew struct {
 	workers *loop.Workers
-	under   atomic.Int64
 	spares  chan *coroutine
 }
 
-// NewPool returns a pool whose steps are done by workers.
-func NewPool(workers *loop.Workers) *Pool {
-	return &Pool{workers: workers, spares: make(chan *coroutine, sparesMax)}
+// NewPool returns a pool whose steps are done by workers. All steps of one handshake are done by the same: where workers
+// have threads of their own, each has to be given by itself.
+func NewPool(workers ...*loop.Workers) *Pool {
+	p := new(Pool)
+	for _, w := range workers {
+		c := &crew{workers: w, spares: make(chan *coroutine, sparesMax)}
+		w.AtEnd(c.release)
+		p.crews = append(p.crews, c)
+	}
+	return p
+}
+
+// crew finds the crew for one more handshake: that with the least to do, by turns where there are several.
+func (p *Pool) crew() *crew {
+	first := int(p.next.Add(1)) % len(p.crews)
+	best := p.crews[first]
+	for i, least := 1, best.workers.Waiting(); i < len(p.crews) && least > 0; i++ {
+		c := p.crews[(first+i)%len(p.crews)]
+		if n := c.workers.Waiting(); n < least {
+			best, least = c, n
+		}
+	}
+	return best
 }
 
 // Under is the number of handshakes under way.
 func (p *Pool) Under() int64 { return p.under.Load() }
 
-// Close ends the coroutines that are kept. It is called when loops and workers have ended.
-func (p *Pool) Close() {
-	for {
-		select {
-		case co := <-p.spares:
-			co.stop()
-		default:
-			return
-		}
+// Waiting is the number of steps that no worker has begun yet.
+func (p *Pool) Waiting() (steps int) {
+	for _, c := range p.crews {
+		steps += c.workers.Waiting()
 	}
+	return steps
 }
 
 // Plan is what a handshake is made of.
@@ -77,6 +100,7 @@ type Handshake struct {
 	job     loop.Job
 	plan    Plan
 	pool    *Pool
+	crew    *crew
 	session *Session
 	co      *coroutine // suspended, or nil
 	yield   func(struct{}) bool
@@ -87,7 +111,6 @@ type Handshake struct {
 	frames  framer
 	steps   int
 	whole   bool // a record has been completed since the last step
-	begun   bool // the input of the next step begins with a record
 	eof     bool
 	quit    bool
 	over    bool
@@ -102,7 +125,7 @@ func (p *Pool) Begin(plan Plan) *Handshake {
 		p.under.Add(-1)
 		return nil
 	}
-	h := &Handshake{plan: plan, pool: p, counted: true, begun: true}
+	h := &Handshake{plan: plan, pool: p, crew: p.crew(), counted: true}
 	h.session = &Session{shake: h, peer: plan.Peer, fresh: 2} // how many records come with the end is not known
 	h.job.Bind(h)
 	return h
@@ -158,46 +181,29 @@ func (h *Handshake) Step() *Failure {
 	if h.steps >= stepsMax {
 		return tooCrumbly
 	}
-	quick := h.quick()
-	h.steps++
-	h.whole, h.begun = false, h.frames.aligned()
-	if quick {
-		h.Run()
-		h.Done()
-		return nil
+	spare := spared[h.plan.Role]
+	if h.steps > 0 {
+		spare /= 2 // what has been begun had better come to its end
 	}
-	if !h.pool.workers.Submit(h.plan.Loop, &h.job, spared[h.plan.Role]) {
+	h.steps++
+	h.whole = false
+	if !h.crew.workers.Submit(h.plan.Loop, &h.job, spare) {
 		return TooBusy
 	}
 	return nil
-}
-
-// quick reports whether the next step costs less than the way to a worker and back. So does the last step of a server in
-// TLS 1.3 that asks for no certificate: its input is a Finished, with change_cipher_spec before it or not. A second
-// ClientHello is a record of another type, and a certificate with its proof is larger.
-func (h *Handshake) quick() bool {
-	in := h.in[h.at:]
-	if h.steps != 1 || h.plan.Role != Server || h.eof || !h.begun || !h.frames.aligned() || len(in) > quickMax {
-		return false
-	}
-	const changeCipherSpec, applicationData = 20, 23
-	if len(in) > 6 && in[0] == changeCipherSpec && in[3] == 0 && in[4] == 1 {
-		in = in[6:]
-	}
-	return len(in) > recordHeader && in[0] == applicationData && int(in[4])+recordHeader == len(in)
 }
 
 // Run implements loop.Work: it goes on until crypto/tls wants more bytes. A coroutine that panics is lost.
 func (h *Handshake) Run() {
 	co := h.co
 	if co == nil {
-		co = h.pool.coroutine()
+		co = h.crew.coroutine()
 		co.shake = h
 	}
 	h.co = nil
 	co.next()
 	if h.over {
-		h.pool.keep(co)
+		h.crew.keep(co)
 	} else {
 		h.co = co
 	}
@@ -253,14 +259,15 @@ func (h *Handshake) Abandon() {
 	}
 }
 
-// dispose has a suspended coroutine return, which takes it a few function calls, and makes it free for the next.
+// dispose has a suspended coroutine return, which takes it a few function calls, and makes it free for the next. That is
+// one more step.
 func (h *Handshake) dispose() {
-	h.leave()
-	if co := h.co; co != nil {
-		h.co, h.quit = nil, true
-		co.next()
-		h.pool.keep(co)
+	if h.co == nil {
+		h.leave()
+		return
 	}
+	h.quit = true
+	h.crew.workers.Insist(h.plan.Loop, &h.job)
 }
 
 // leave stops counting the handshake.

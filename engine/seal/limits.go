@@ -13,13 +13,10 @@ const (
 	stepsMax = 64
 	// feedMax is what is read ahead of a step: the largest record twice.
 	feedMax = 36 << 10
-	// quickMax is the largest flight that is answered on the loop itself, see Handshake.quick: change_cipher_spec and a
-	// Finished with SHA-384 (6 + 74 bytes), and room for padding.
-	quickMax = 128
 	// openMax is how many records one Read opens: a full buffer of those that hold 1 KiB. Between two with data crypto/tls
 	// takes at most 16 without.
 	openMax = 64
-	// sparesMax is how many coroutines are kept, with stacks of the size that handshakes need: as many as begin in a
+	// sparesMax is how many coroutines are kept for each worker that takes handshakes, with stacks of the size that handshakes need: as many as begin in a
 	// burst.
 	sparesMax = 32
 	// textMax is the longest description of a failure, in bytes: what logs cut texts to.

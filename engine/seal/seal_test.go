@@ -97,32 +97,3 @@ func TestErrorsOfTheShim(t *testing.T) {
 	var system net.Error
 	assert.Equal(t, errors.As(syscall.ECONNRESET, &system), true)
 }
-
-// The flight that is answered on the loop is a Finished and nothing else.
-func TestQuickSteps(t *testing.T) {
-	t.Parallel()
-	ccs, finished := "\x14\x03\x03\x00\x01\x01", "\x17\x03\x03\x00\x35"+strings.Repeat("x", 0x35)
-	for in, quick := range map[string]bool{
-		ccs + finished:            true,
-		finished:                  true,
-		ccs:                       false,
-		"":                        false,
-		finished[:20]:             false,
-		ccs + finished + finished: false,
-		"\x16" + finished[1:]:     false, // a second hello
-		"\x17\x03\x03\x01\x00" + strings.Repeat("x", 256): false, // a certificate
-	} {
-		h := &Handshake{steps: 1, begun: true}
-		h.in = []byte(in)
-		h.frames.feed(h.in)
-		assert.Equal(t, h.quick(), quick)
-		for _, other := range []func(h *Handshake){
-			func(h *Handshake) { h.steps = 2 }, func(h *Handshake) { h.plan.Role = Client },
-			func(h *Handshake) { h.eof = true }, func(h *Handshake) { h.begun = false },
-		} {
-			changed := *h
-			other(&changed)
-			assert.Equal(t, changed.quick(), false)
-		}
-	}
-}

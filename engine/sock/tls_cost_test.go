@@ -126,7 +126,6 @@ func TestTLSIdleMemory(t *testing.T) {
 		s := newSafeOn(t, pool, seal.Server, config, clientConfig())
 		s.shake()
 		workers.Close() // they know the loop, which is large
-		pool.Close()
 		k := &steady{tape: s.sys}
 		s.net.Sys = k
 		s.conn.Peek(&servant{answer: make([]byte, 200)})

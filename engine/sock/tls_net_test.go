@@ -52,7 +52,6 @@ func (w *world) workers(t *testing.T) {
 	pool := seal.NewPool(workers)
 	t.Cleanup(func() {
 		workers.Close()
-		pool.Close()
 	})
 	w.call(func() { w.net.Handshakes = pool })
 }

@@ -92,8 +92,8 @@ func (o *office) close() {
 	for _, v := range o.veils {
 		_ = v.Close()
 	}
-	if o.pool != nil {
-		o.pool.Close()
+	if o.workers != nil {
+		o.workers.Close()
 	}
 }
 
