@@ -1,157 +1,186 @@
 package table
 
-// Reading an object: each key by its row. Nothing stops at the first mistake, and what follows from one is not reported.
+// Places of objects, which have tables of their own, and of the mapping that has none.
 
 import (
-	"cmp"
-	"fmt"
-	"slices"
+	"strings"
 
-	"sluice/configs/foreign"
+	"sluice/configs/kinds"
 	"sluice/configs/literal"
 	"sluice/configs/reference"
 	"sluice/configs/tree"
 )
 
-// ReadObject reads the keys of n into s, which holds the defaults.
-func ReadObject[S any](in *Reader, t *Of[S], s *S, n *tree.Node) {
-	if t.At != nil {
-		*t.At(s) = n.At
+// Group is a nested object.
+func Group[S, T any](t *Of[T], field func(*S) *T) Place[S] { return groupPlace[S, T]{t, field} }
+
+type groupPlace[S, T any] struct {
+	table *Of[T]
+	field func(*S) *T
+}
+
+func (p groupPlace[S, T]) Read(in *Reader, s *S, n *tree.Node) {
+	ReadObject(in, p.table, p.field(s), n)
+}
+func (p groupPlace[S, T]) Fill(s *S, _ string) { p.table.Fill(p.field(s)) }
+func (p groupPlace[S, T]) Target(s *S) any     { return p.field(s) }
+func (p groupPlace[S, T]) Shape() reference.Shape {
+	return reference.Shape{Value: "a mapping", Short: p.table.Short, Rows: p.table.Describe()}
+}
+
+func (p groupPlace[S, T]) fixed(path string, a, b *S) []string {
+	return p.table.fixed(path, p.field(a), p.field(b))
+}
+
+// Optional is a nested object, or nil.
+func Optional[S, T any](t *Of[T], field func(*S) **T) Place[S] {
+	return optionalPlace[S, T]{t, field}
+}
+
+type optionalPlace[S, T any] struct {
+	table *Of[T]
+	field func(*S) **T
+}
+
+func (p optionalPlace[S, T]) Read(in *Reader, s *S, n *tree.Node) {
+	v := new(T)
+	p.table.Fill(v)
+	ReadObject(in, p.table, v, n)
+	*p.field(s) = v
+}
+
+func (p optionalPlace[S, T]) Fill(*S, string) {}
+func (p optionalPlace[S, T]) Target(s *S) any { return p.field(s) }
+func (p optionalPlace[S, T]) Shape() reference.Shape {
+	return reference.Shape{Value: "a mapping", Short: reference.Shorts(p.table.Short, p.table.Words), Rows: p.table.Describe()}
+}
+
+// Switched is an object that may also be true, for one with nothing in it, or false, for none.
+func Switched[S, T any](t *Of[T], field func(*S) **T) Place[S] {
+	return switchedPlace[S, T]{optionalPlace[S, T]{t, field}}
+}
+
+type switchedPlace[S, T any] struct{ optionalPlace[S, T] }
+
+func (p switchedPlace[S, T]) Read(in *Reader, s *S, n *tree.Node) {
+	if n.Kind != tree.Scalar {
+		p.optionalPlace.Read(in, s, n)
+		return
 	}
-	if n.Kind == tree.Scalar && t.Short != "" {
-		n = t.long(n)
+	if v, ok := Parse(in, kinds.Boolean, n); ok && v {
+		p.optionalPlace.Read(in, s, &tree.Node{Kind: tree.Object, At: n.At})
 	}
+}
+
+func (p switchedPlace[S, T]) Shape() reference.Shape {
+	shape := p.optionalPlace.Shape()
+	shape.Value = "true, false or a mapping"
+	return shape
+}
+
+// Items is a list of objects.
+func Items[S, T any](t *Of[T], field func(*S) *[]T) Place[S] { return itemsPlace[S, T]{t, field} }
+
+type itemsPlace[S, T any] struct {
+	table *Of[T]
+	field func(*S) *[]T
+}
+
+func (p itemsPlace[S, T]) Read(in *Reader, s *S, n *tree.Node) {
+	for _, item := range n.All() {
+		var v T
+		p.table.Fill(&v)
+		in.Sound(item.At, func() { ReadObject(in, p.table, &v, item) })
+		*p.field(s) = append(*p.field(s), v)
+	}
+}
+
+func (p itemsPlace[S, T]) Fill(*S, string) {}
+func (p itemsPlace[S, T]) Target(s *S) any { return p.field(s) }
+func (p itemsPlace[S, T]) Shape() reference.Shape {
+	return reference.Shape{Value: "a mapping", List: true, Path: "[]", Short: p.table.Short, Rows: p.table.Describe()}
+}
+
+// Named is a mapping from names to objects.
+func Named[S, T any](t *Of[T], field func(*S) *[]T) Place[S] { return namedPlace[S, T]{t, field} }
+
+type namedPlace[S, T any] struct {
+	table *Of[T]
+	field func(*S) *[]T
+}
+
+func (p namedPlace[S, T]) Read(in *Reader, s *S, n *tree.Node) {
 	if n.Kind != tree.Object {
-		in.Report(n.At, "expected a mapping, found "+n.Kind.String(), "the keys here are "+literal.InWords(t.Keys(), "and"))
+		in.Report(n.At, "expected names with a mapping each, found "+n.Kind.String(), "")
 		return
 	}
-	seen, meant := map[string]tree.Position{}, map[string]bool{}
-	var chosen []tree.Pair // of t.OneOf
-	for _, p := range n.Pairs {
-		again := in.repeated(seen, p)
-		r := t.row(p.Key)
-		switch {
-		case r == nil && !again:
-			guess := in.unknownKey(t.Keys(), t.Foreign, p)
-			meant[guess] = true // what was meant is not missing as well
-			if r := t.row(guess); r != nil {
-				in.Quietly(func() { readAgain(in, t, r, p.Value) })
-			}
-		case r != nil && again:
-			in.checkCount(p, r.Some, r.Most)
-			readAgain(in, t, r, p.Value)
-		case r != nil:
-			if slices.Contains(t.OneOf, p.Key) {
-				chosen = append(chosen, p)
-			}
-			in.note(n.At, p)
-			in.checkCount(p, r.Some, r.Most)
-			r.To.Read(in, s, p.Value)
+	seen := map[string]tree.Position{}
+	for _, pair := range n.Pairs {
+		again := in.repeated(seen, pair)
+		var v T
+		p.table.Fill(&v)
+		if _, err := kinds.Name.Parse(pair.Key, ""); err != nil {
+			in.Blame(pair.At, err)
+		}
+		*p.table.Name(&v) = pair.Key // even a bad name may be referred to, which is not a second mistake
+		object := *pair.Value
+		object.At = pair.At // a named object is where its name is
+		in.Sound(object.At, func() { ReadObject(in, p.table, &v, &object) })
+		if !again {
+			*p.field(s) = append(*p.field(s), v)
 		}
 	}
-	for _, r := range t.Rows {
-		if _, ok := seen[r.Key]; r.Need && !ok && !meant[r.Key] {
-			in.Report(n.At, fmt.Sprintf("the key %q is missing", r.Key), "")
-		}
-	}
-	in.checkOneOf(n.At, t.OneOf, chosen, meant)
 }
 
-// checkOneOf reports an object that has none, or several, of the keys of which it needs one.
-func (in *Reader) checkOneOf(at tree.Position, oneOf []string, chosen []tree.Pair, meant map[string]bool) {
-	if len(oneOf) == 0 {
+func (p namedPlace[S, T]) Fill(*S, string) {}
+func (p namedPlace[S, T]) Target(s *S) any { return p.field(s) }
+func (p namedPlace[S, T]) Shape() reference.Shape {
+	return reference.Shape{Value: "names, each with a mapping", Path: ".NAME", Rows: p.table.Describe()}
+}
+
+// Fields is a mapping from names of header fields to one value. With many, a list writes a field several times.
+func Fields[S any, T aField](name, value literal.Kind[string], many bool, field func(*S) *[]T) Place[S] {
+	return fieldsPlace[S, T]{name, value, many, field}
+}
+
+// aField is a header field.
+type aField interface{ ~struct{ Name, Value string } }
+
+type fieldsPlace[S any, T aField] struct {
+	name  literal.Kind[string]
+	value literal.Kind[string]
+	many  bool
+	field func(*S) *[]T
+}
+
+func (p fieldsPlace[S, T]) Read(in *Reader, s *S, n *tree.Node) {
+	if n.Kind != tree.Object {
+		in.Report(n.At, "expected names of header fields with a text each, found "+n.Kind.String(), "as in {X-Name: value}")
 		return
 	}
-	if len(chosen) == 0 && !slices.ContainsFunc(oneOf, func(key string) bool { return meant[key] }) {
-		in.Report(at, fmt.Sprintf("the key %q is missing", oneOf[0]), "exactly one of "+literal.InWords(oneOf, "and")+" is needed")
-	}
-	for i := 1; i < len(chosen); i++ {
-		in.Report(chosen[i].At, fmt.Sprintf("%s does not go with %s at line %d", chosen[i].Key, chosen[0].Key, chosen[0].At.Line),
-			"write exactly one of "+literal.InWords(oneOf, "and"))
-	}
-}
-
-// readAgain reads the value of a key that was written before, or under another name, and reports what is wrong with it. The
-// value itself is set aside, so that rules do not compare a copy with its original. Names in it exist all the same, for those
-// who refer to them.
-func readAgain[S any](in *Reader, t *Of[S], r *Row[S], value *tree.Node) {
-	aside := new(S)
-	t.Fill(aside)
-	r.To.Read(in, aside, value)
-	if in.Aside != nil {
-		in.Aside(aside)
-	}
-}
-
-// checkCount reports lists and mappings with too few or too many entries.
-func (in *Reader) checkCount(p tree.Pair, some bool, most int) {
-	n := len(p.Value.Items) + len(p.Value.Pairs)
-	switch {
-	case some && n == 0 && p.Value.Kind != tree.Scalar && p.Value.Kind != tree.Null:
-		in.Report(p.Value.At, fmt.Sprintf("%s is empty", p.Key), "add something, or remove the key")
-	case most > 0 && n > most:
-		in.Report(p.Value.At, fmt.Sprintf("%s has %d entries, and %d are allowed", p.Key, n, most), "")
-	}
-}
-
-// long returns the object for which a scalar stands.
-func (t *Of[S]) long(n *tree.Node) *tree.Node {
-	key, value := t.Short, *n
-	if slices.Contains(t.Words, n.Text) {
-		key, value.Text = n.Text, "true"
-	}
-	return &tree.Node{Kind: tree.Object, At: n.At, Pairs: []tree.Pair{{Key: key, At: n.At, Value: &value}}}
-}
-
-// repeated reports a key that its mapping has had before.
-func (in *Reader) repeated(seen map[string]tree.Position, p tree.Pair) bool {
-	first, ok := seen[p.Key]
-	if !ok {
-		seen[p.Key] = p.At
-		return false
-	}
-	in.Report(p.At, fmt.Sprintf("duplicate key %q", p.Key), fmt.Sprintf("it was written at line %d before", first.Line))
-	return true
-}
-
-// unknownKey reports a key that its mapping does not know, and returns the best guess at what was meant.
-func (in *Reader) unknownKey(known []string, others foreign.Keys, p tree.Pair) (meant string) {
-	hint := ""
-	if other, ok := others[p.Key]; ok {
-		meant, hint = other.Meant, cmp.Or(other.Hint, "this version cannot do that")
-	} else {
-		meant, _ = literal.Nearest(p.Key, known)
-		hint = literal.DidYouMean(p.Key, known)
-	}
-	if hint == "" && len(in.Keys[p.Key]) > 0 {
-		hint = fmt.Sprintf("%q is a key of %s", p.Key, literal.InWords(in.Keys[p.Key], "and of"))
-	}
-	if hint == "" {
-		hint = "the keys here are " + literal.InWords(known, "and")
-	}
-	in.Report(p.At, fmt.Sprintf("unknown key %q", literal.HideSecrets(p.Key, in.Keys)), hint) // "token:secret" is one key
-	return meant
-}
-
-// A Key is one that an object has written, and where.
-type Key struct {
-	Key string
-	At  tree.Position
-}
-
-// OnlyFor returns the keys of an object that it has written and that mean something for one protocol only.
-func (in *Reader) OnlyFor(protocol string, object tree.Position, rows []reference.Row) []Key {
-	var found []Key
-	for _, r := range rows {
-		if !in.Written(object, r.Key) {
-			continue
+	seen := map[string]tree.Position{}
+	for _, pair := range n.Pairs {
+		in.repeated(seen, tree.Pair{Key: strings.ToLower(pair.Key), At: pair.At})
+		if _, err := p.name.Parse(pair.Key, ""); err != nil {
+			in.Blame(pair.At, err)
 		}
-		at := in.At(object, r.Key, 0)
-		if r.Only == protocol {
-			found = append(found, Key{r.Key, at})
-		} else if r.Only == "" && r.Shape.Path == "" {
-			found = append(found, in.OnlyFor(protocol, at, r.Shape.Rows)...)
+		values := []*tree.Node{pair.Value}
+		if p.many {
+			values = pair.Value.All()
+		}
+		for _, value := range values {
+			v, _ := Parse(in, p.value, value)
+			*p.field(s) = append(*p.field(s), T{Name: pair.Key, Value: v})
 		}
 	}
-	return found
+}
+
+func (p fieldsPlace[S, T]) Fill(*S, string) {}
+func (p fieldsPlace[S, T]) Target(s *S) any { return p.field(s) }
+func (p fieldsPlace[S, T]) Shape() reference.Shape {
+	text := "names of header fields, each with a text"
+	if p.many {
+		text = "names of header fields, each with one or a list of texts"
+	}
+	return reference.Shape{Value: text}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"sluice/configs/literal"
+	"sluice/configs/reference"
 	"sluice/configs/tree"
 )
 
@@ -46,6 +47,29 @@ func (in *Reader) At(object tree.Position, key string, item int) tree.Position {
 func (in *Reader) Written(object tree.Position, key string) bool {
 	_, ok := in.marks[mark{object, key, 0}]
 	return ok
+}
+
+// A Key is one that an object has written, and where.
+type Key struct {
+	Key string
+	At  tree.Position
+}
+
+// OnlyFor returns the keys of an object that it has written and that mean something for one protocol only.
+func (in *Reader) OnlyFor(protocol string, object tree.Position, rows []reference.Row) []Key {
+	var found []Key
+	for _, r := range rows {
+		if !in.Written(object, r.Key) {
+			continue
+		}
+		at := in.At(object, r.Key, 0)
+		if r.Only == protocol {
+			found = append(found, Key{r.Key, at})
+		} else if r.Only == "" && r.Shape.Path == "" {
+			found = append(found, in.OnlyFor(protocol, at, r.Shape.Rows)...)
+		}
+	}
+	return found
 }
 
 // note keeps where the object at a position has a key and the items of its list.

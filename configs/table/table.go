@@ -13,14 +13,16 @@
 //
 // A new setting is a field, a row that fills it, and a line in examples/full.yaml; tests fail for what is forgotten:
 //
-//  1. Its type: a struct of plain data in configs/config_NAME.go. If rules must point into it, it has a field At.
-//  2. How its values are written: a kind, in room kinds, built from the parsers of room literal.
-//  3. Its table, in configs/tables_NAME.go: rows with a place each (see Place). A key that is absent has the row's Default or,
-//     without one, the zero value, and None says what that means.
-//  4. The row that leads to it, in the table of the object around it: To is Group, Optional, Switched, Items or Named.
-//  5. What one row cannot tell is a rule, a method of the loader in configs/validate_NAME.go, which validate calls. It points with
-//     l.At(object, key, item), asks l.Written(object, key) and l.Broken(object), and speaks with l.Report and l.Warn.
-//  6. covers in configs/schema_test.go, a case for each complaint in testdata/errors.txt, and: go test ./configs -run 'Reference|Golden' -update
+//  1. Its type: a struct of plain data in configs/config_NAME.go, with a field At if rules must point into it.
+//  2. How values are written: a kind in room kinds, made of the parsers of room literal. A secret has the kind Secret, and its key is
+//     listed in literal/secrets.go.
+//  3. Its table, in configs/tables_NAME.go: a row for each field, with a place (place.go lists them). A key that is absent has the
+//     row's Default or, without one, the zero value, and None says what that means.
+//  4. The row that leads to it, in the table of the object around it.
+//  5. What one row cannot tell is a rule: a method of the loader in configs/validate_NAME.go, called by validate. It points with
+//     l.At(object, key, item), asks l.Written(object, key) and l.Broken(object), and speaks by l.Report and l.Warn.
+//  6. A line of covers in configs/schema_test.go, every key in examples/full.yaml, each complaint in testdata/errors.txt, and then:
+//     go test ./configs -run 'Reference|Golden' -update
 package table
 
 import (

@@ -1,7 +1,6 @@
 package table
 
-// The places that few rows need: a nested object or a scalar that may be absent, a mapping of header fields, a list with a
-// default, a list of words with a meaning of their own, and a file of scalars.
+// Places of scalars.
 
 import (
 	"strings"
@@ -12,27 +11,29 @@ import (
 	"sluice/configs/tree"
 )
 
-// Optional is a nested object, or nil.
-func Optional[S, T any](t *Of[T], field func(*S) **T) Place[S] {
-	return optionalPlace[S, T]{t, field}
+// One is a scalar.
+func One[S, T any](k literal.Kind[T], field func(*S) *T) Place[S] { return onePlace[S, T]{k, field} }
+
+type onePlace[S, T any] struct {
+	kind  literal.Kind[T]
+	field func(*S) *T
 }
 
-type optionalPlace[S, T any] struct {
-	table *Of[T]
-	field func(*S) **T
+func (p onePlace[S, T]) Read(in *Reader, s *S, n *tree.Node) {
+	if v, ok := Parse(in, p.kind, n); ok {
+		*p.field(s) = v
+	}
 }
 
-func (p optionalPlace[S, T]) Read(in *Reader, s *S, n *tree.Node) {
-	v := new(T)
-	p.table.Fill(v)
-	ReadObject(in, p.table, v, n)
-	*p.field(s) = v
+func (p onePlace[S, T]) Fill(s *S, def string) {
+	if def != "" {
+		*p.field(s) = p.kind.Must(def)
+	}
 }
 
-func (p optionalPlace[S, T]) Fill(*S, string) {}
-func (p optionalPlace[S, T]) Target(s *S) any { return p.field(s) }
-func (p optionalPlace[S, T]) Shape() reference.Shape {
-	return reference.Shape{Value: "a mapping", Short: reference.Shorts(p.table.Short, p.table.Words), Rows: p.table.Describe()}
+func (p onePlace[S, T]) Target(s *S) any { return p.field(s) }
+func (p onePlace[S, T]) Shape() reference.Shape {
+	return reference.Shape{Value: p.kind.Name, Choices: p.kind.Choices, Limits: p.kind.Limits}
 }
 
 // Maybe is a scalar, or nil.
@@ -57,91 +58,27 @@ func (p maybePlace[S, T]) Shape() reference.Shape {
 	return reference.Shape{Value: p.kind.Name, Limits: p.kind.Limits}
 }
 
-// Present is the word true, whose presence says everything: it has no field.
-func Present[S any](hint string) Place[S] { return presentPlace[S]{hint} }
-
-type presentPlace[S any] struct{ hint string }
-
-func (p presentPlace[S]) Read(in *Reader, _ *S, n *tree.Node) {
-	if v, ok := Parse(in, kinds.Boolean, n); ok && !v {
-		in.Report(n.At, "false means nothing here", p.hint)
-	}
+// List is any number of scalars; a single one needs no brackets.
+func List[S, T any](k literal.Kind[T], field func(*S) *[]T) Place[S] {
+	return listPlace[S, T]{k, field}
 }
 
-func (p presentPlace[S]) Fill(*S, string) {}
-func (p presentPlace[S]) Target(s *S) any { return s }
-func (p presentPlace[S]) Shape() reference.Shape {
-	return reference.Shape{Choices: []string{"true"}, Value: kinds.Boolean.Name}
-}
-
-// Switched is an object that may also be true, for one with nothing in it, or false, for none.
-func Switched[S, T any](t *Of[T], field func(*S) **T) Place[S] {
-	return switchedPlace[S, T]{optionalPlace[S, T]{t, field}}
-}
-
-type switchedPlace[S, T any] struct{ optionalPlace[S, T] }
-
-func (p switchedPlace[S, T]) Read(in *Reader, s *S, n *tree.Node) {
-	if n.Kind != tree.Scalar {
-		p.optionalPlace.Read(in, s, n)
-		return
-	}
-	if v, ok := Parse(in, kinds.Boolean, n); ok && v {
-		p.optionalPlace.Read(in, s, &tree.Node{Kind: tree.Object, At: n.At})
-	}
-}
-
-func (p switchedPlace[S, T]) Shape() reference.Shape {
-	shape := p.optionalPlace.Shape()
-	shape.Value = "true, false or a mapping"
-	return shape
-}
-
-// Fields is a mapping from names of header fields to one value. With many, a list writes a field several times.
-func Fields[S any, T aField](name, value literal.Kind[string], many bool, field func(*S) *[]T) Place[S] {
-	return fieldsPlace[S, T]{name, value, many, field}
-}
-
-// aField is a header field.
-type aField interface{ ~struct{ Name, Value string } }
-
-type fieldsPlace[S any, T aField] struct {
-	name  literal.Kind[string]
-	value literal.Kind[string]
-	many  bool
+type listPlace[S, T any] struct {
+	kind  literal.Kind[T]
 	field func(*S) *[]T
 }
 
-func (p fieldsPlace[S, T]) Read(in *Reader, s *S, n *tree.Node) {
-	if n.Kind != tree.Object {
-		in.Report(n.At, "expected names of header fields with a text each, found "+n.Kind.String(), "as in {X-Name: value}")
-		return
-	}
-	seen := map[string]tree.Position{}
-	for _, pair := range n.Pairs {
-		in.repeated(seen, tree.Pair{Key: strings.ToLower(pair.Key), At: pair.At})
-		if _, err := p.name.Parse(pair.Key, ""); err != nil {
-			in.Blame(pair.At, err)
-		}
-		values := []*tree.Node{pair.Value}
-		if p.many {
-			values = pair.Value.All()
-		}
-		for _, value := range values {
-			v, _ := Parse(in, p.value, value)
-			*p.field(s) = append(*p.field(s), T{Name: pair.Key, Value: v})
-		}
+func (p listPlace[S, T]) Read(in *Reader, s *S, n *tree.Node) {
+	for _, item := range n.All() {
+		v, _ := Parse(in, p.kind, item) // a bad item leaves a zero, so that later items keep their number
+		*p.field(s) = append(*p.field(s), v)
 	}
 }
 
-func (p fieldsPlace[S, T]) Fill(*S, string) {}
-func (p fieldsPlace[S, T]) Target(s *S) any { return p.field(s) }
-func (p fieldsPlace[S, T]) Shape() reference.Shape {
-	text := "names of header fields, each with a text"
-	if p.many {
-		text = "names of header fields, each with one or a list of texts"
-	}
-	return reference.Shape{Value: text}
+func (p listPlace[S, T]) Fill(*S, string) {}
+func (p listPlace[S, T]) Target(s *S) any { return p.field(s) }
+func (p listPlace[S, T]) Shape() reference.Shape {
+	return reference.Shape{Value: p.kind.Name, Choices: p.kind.Choices, Limits: p.kind.Limits, List: true}
 }
 
 // Defaults is a list of scalars with a default, which is written with a comma and a blank between two.
@@ -208,6 +145,23 @@ func (p wordsPlace[S]) Fill(s *S, def string) { p.take(s, strings.Split(def, ", 
 func (p wordsPlace[S]) Target(s *S) any       { return s }
 func (p wordsPlace[S]) Shape() reference.Shape {
 	return reference.Shape{Value: p.kind.Name, Choices: p.kind.Choices, Limits: p.kind.Limits, List: true}
+}
+
+// Present is the word true, whose presence says everything: it has no field.
+func Present[S any](hint string) Place[S] { return presentPlace[S]{hint} }
+
+type presentPlace[S any] struct{ hint string }
+
+func (p presentPlace[S]) Read(in *Reader, _ *S, n *tree.Node) {
+	if v, ok := Parse(in, kinds.Boolean, n); ok && !v {
+		in.Report(n.At, "false means nothing here", p.hint)
+	}
+}
+
+func (p presentPlace[S]) Fill(*S, string) {}
+func (p presentPlace[S]) Target(s *S) any { return s }
+func (p presentPlace[S]) Shape() reference.Shape {
+	return reference.Shape{Choices: []string{"true"}, Value: kinds.Boolean.Name}
 }
 
 // Lines is the path of a file of at most so many bytes, whose lines parse makes into what is appended to a list.
