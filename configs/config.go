@@ -3,8 +3,9 @@
 // The idea: every setting is one row of a table (tables.go, tables_http.go) that gives its key, kind, default, limits and text. The loader,
 // the defaults, the suggestions and docs/configuration.md all read those rows, so a setting that is undocumented, unchecked or
 // silently ignored cannot exist. This file and config_upstream.go hold what comes out: plain data for the other rooms, resolved and
-// validated, with the positions that later stages (name lookup, binding) need to complain in the same voice. Rooms below help: tree reads YAML,
-// literal reads single values, credential reads certificates and keys, reference writes the documentation, foreign knows words of others.
+// validated, with the positions that later stages (name lookup, binding) need to complain in the same voice. Rooms below help: table
+// is what makes rows work, and tells how to add one; tree reads YAML, literal reads single values, kinds are the ways to write them,
+// credential reads certificates and keys, reference writes the documentation, foreign knows words of others.
 //
 //	cfg, err := configs.Load("sluice.yaml")   // err is Issues: everything wrong, at once, in file order
 package configs
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"sluice/configs/literal"
+	"sluice/configs/table"
 	"sluice/configs/tree"
 )
 
@@ -41,12 +43,7 @@ type Part = literal.Part
 func Template(text string) []Part { return literal.Template(text) }
 
 // A Value is a scalar and where it was written.
-type Value[T any] struct {
-	V  T
-	At Position
-}
-
-func (v *Value[T]) foundAt(at Position) { v.At = at }
+type Value[T any] = table.Value[T]
 
 // Config is a whole valid configuration. It is never modified after Load returns and may be read from any goroutine.
 // Listeners and Upstreams are in file order; Routes are in file order, followed by one for each listener's own upstream.

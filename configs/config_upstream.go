@@ -159,3 +159,9 @@ type Retry struct {
 	Budget     int   // percent of the upstream's requests that may be repeated ones
 	At         Position
 }
+
+// after makes words the only causes of r.
+func (r *Retry) after(words []string) {
+	flags, statuses := literal.RetryFlags(words)
+	r.Connect, r.Reset, r.Timeout, r.MarkedDown, r.Statuses = flags["connect"], flags["reset"], flags["timeout"], flags["marked_down"], statuses
+}

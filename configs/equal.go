@@ -34,7 +34,7 @@ func (l *loader) checkEqualRoutes(c *Config) {
 	set := equal.Set{Max: matchesMax}
 	for i := range c.Routes {
 		r := &c.Routes[i]
-		if l.broken[r.At] {
+		if l.Broken(r.At) {
 			continue
 		}
 		for _, name := range r.Listeners {
@@ -58,8 +58,8 @@ func (l *loader) checkEqualRoutes(c *Config) {
 // whereMatched returns the place of the first key of a match that r has written.
 func (l *loader) whereMatched(r *Route, keys []string, items [equal.Keys]int) Position {
 	for i, key := range keys {
-		if l.written(r.At, key) {
-			return l.at(r.At, key, items[i])
+		if l.Written(r.At, key) {
+			return l.At(r.At, key, items[i])
 		}
 	}
 	return r.At

@@ -18,13 +18,13 @@ func (l *loader) link(c *Config) {
 	for _, li := range c.Listeners {
 		if li.Upstream.V != "" {
 			r := Route{Name: "@" + li.Name, At: li.Upstream.At, Listeners: []string{li.Name}, Upstream: li.Upstream}
-			routes.fill(&r)
+			routes.Fill(&r)
 			c.Routes = append(c.Routes, r)
 		}
 	}
 	l.linkUpstreams(c)
 	for i := range c.Listeners {
-		if limits := &c.Listeners[i].Limits; !l.written(limits.At, "uri_bytes") {
+		if limits := &c.Listeners[i].Limits; !l.Written(limits.At, "uri_bytes") {
 			limits.URIBytes = min(limits.URIBytes, limits.HeaderBytes)
 		}
 	}
@@ -52,16 +52,16 @@ func (l *loader) linkUpstream(u *Upstream) {
 			s.Discover = s.Address.Network
 		}
 	}
-	if c := u.Check; c != nil && !l.written(c.At, "fast") {
+	if c := u.Check; c != nil && !l.Written(c.At, "fast") {
 		c.Fast = min(c.Fast, c.Every)
 	}
 }
 
 // linkUpstreamTLS finds out whether servers are reached over TLS, and whether checks are.
 func (l *loader) linkUpstreamTLS(u *Upstream) {
-	if i := slices.IndexFunc(u.Servers, func(s Server) bool { return s.Scheme == "https" }); i >= 0 && !l.written(u.At, "tls") {
+	if i := slices.IndexFunc(u.Servers, func(s Server) bool { return s.Scheme == "https" }); i >= 0 && !l.Written(u.At, "tls") {
 		u.TLS, u.schemed = &UpstreamTLS{At: u.Servers[i].At}, true
-		upstreamTLS.fill(u.TLS)
+		upstreamTLS.Fill(u.TLS)
 	}
 	if u.TLS != nil {
 		linkKey(u.TLS.Cert, &u.TLS.Key)
@@ -73,8 +73,8 @@ func (l *loader) linkUpstreamTLS(u *Upstream) {
 	if c.TLS != nil {
 		linkKey(c.TLS.Cert, &c.TLS.Key)
 	}
-	bare := c.TLS != nil && !slices.ContainsFunc(upstreamTLS.keys(), func(key string) bool { return l.written(c.TLS.At, key) })
-	if u.TLS != nil && (bare || !l.written(c.At, "tls")) {
+	bare := c.TLS != nil && !slices.ContainsFunc(upstreamTLS.Keys(), func(key string) bool { return l.Written(c.TLS.At, key) })
+	if u.TLS != nil && (bare || !l.Written(c.At, "tls")) {
 		c.TLS = u.TLS
 	}
 }

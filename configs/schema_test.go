@@ -13,6 +13,7 @@ import (
 	"sluice/configs/kinds"
 	"sluice/configs/literal"
 	"sluice/configs/reference"
+	"sluice/configs/table"
 	"sluice/configs/tree"
 )
 
@@ -67,12 +68,12 @@ func TestEveryFieldHasARow(t *testing.T) {
 }
 
 // covers fails for exported fields of S that no row of tab sets, except the derived ones.
-func covers[S any](t *testing.T, tab *table[S], derived ...string) {
+func covers[S any](t *testing.T, tab *table.Of[S], derived ...string) {
 	t.Helper()
 	s := new(S)
 	set := map[uintptr]bool{}
-	for _, r := range tab.rows {
-		set[reflect.ValueOf(r.to.target(s)).Pointer()] = true
+	for _, r := range tab.Rows {
+		set[reflect.ValueOf(r.To.Target(s)).Pointer()] = true
 	}
 	v := reflect.ValueOf(s).Elem()
 	for i := range v.NumField() {
@@ -93,7 +94,7 @@ func eachRow(path string, rows []reference.Row, f func(path string, r reference.
 }
 
 func TestEveryRowIsDocumented(t *testing.T) {
-	eachRow("", file.info(), func(path string, r reference.Row) {
+	eachRow("", file.Describe(), func(path string, r reference.Row) {
 		if !strings.HasSuffix(r.Doc, ".") || len(r.Doc) < 10 {
 			t.Errorf("%s: the text %q is not a sentence", path, r.Doc)
 		}
@@ -119,8 +120,8 @@ func TestFullExampleHasEveryKeyWithItsDefault(t *testing.T) {
 		t.Fatal(faults)
 	}
 	found := map[string][]string{}
-	flatten("", root, file.info(), found)
-	eachRow("", file.info(), func(path string, r reference.Row) {
+	flatten("", root, file.Describe(), found)
+	eachRow("", file.Describe(), func(path string, r reference.Row) {
 		values, ok := found[path]
 		if !ok {
 			t.Errorf("full.yaml lacks %s", path)
@@ -147,7 +148,7 @@ func flatten(path string, n *tree.Node, rows []reference.Row, found map[string][
 				flatten(below+s.Path, named.Value, s.Rows, found)
 			}
 		case "[]":
-			for _, item := range itemsOf(p.Value) {
+			for _, item := range p.Value.All() {
 				flatten(below+s.Path, item, s.Rows, found)
 			}
 		default:
@@ -171,7 +172,7 @@ func textOf(n *tree.Node) string {
 // A key that holds a secret must be one that quoted lines hide, whatever it is called.
 func TestSecretsAreHidden(t *testing.T) {
 	hidden := 0
-	eachRow("", file.info(), func(path string, r reference.Row) {
+	eachRow("", file.Describe(), func(path string, r reference.Row) {
 		if r.Shape.Value == "a secret" {
 			line := literal.HideSecrets(r.Key+": correct-horse-battery", nil)
 			if strings.Contains(line, "horse") {

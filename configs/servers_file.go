@@ -14,6 +14,7 @@ import (
 	"sluice/configs/foreign"
 	"sluice/configs/kinds"
 	"sluice/configs/literal"
+	"sluice/configs/table"
 	"sluice/configs/tree"
 )
 
@@ -27,10 +28,10 @@ const (
 var serverWords = tree.Line{First: "address", Flags: []string{"backup"}}
 
 // serverLine is a server whose address is one: places where servers are found do not nest.
-var serverLine = &table[Server]{
-	at:      func(s *Server) *Position { return &s.At },
-	foreign: foreign.Server,
-	rows:    serverRows(kinds.FixedAddress),
+var serverLine = &table.Of[Server]{
+	At:      func(s *Server) *Position { return &s.At },
+	Foreign: foreign.Server,
+	Rows:    serverRows(kinds.FixedAddress),
 }
 
 // ParseServers reads the text of a file of servers, which has at most 1,000,000 bytes and 10,000 servers. The servers are in the
@@ -41,11 +42,7 @@ func ParseServers(text, file string) ([]Server, Issues) {
 	if len(text) > serversFileMax {
 		return nil, Issues{{File: file, Message: fmt.Sprintf("the file has %d bytes, and %d are allowed", len(text), serversFileMax)}}
 	}
-	l := &loader{
-		Findings: tree.Findings{Source: tree.NewSource(file, tree.Normal(text))},
-		dir:      filepath.Dir(file),
-		marks:    map[mark]Position{},
-	}
+	l := &loader{Reader: table.NewReader(tree.NewSource(file, tree.Normal(text)), filepath.Dir(file))}
 	var servers []Server
 	lines := map[Address]int{}
 	for i, line := range l.Lines {
@@ -81,11 +78,11 @@ func (l *loader) serverOf(n *tree.Node) Server {
 			return s
 		}
 	}
-	serverLine.fill(&s)
-	readObject(l, serverLine, &s, n)
+	serverLine.Fill(&s)
+	table.ReadObject(l.Reader, serverLine, &s, n)
 	s.takeScheme()
 	for key, bit := range map[string]settings{"weight": saidWeight, "backup": saidBackup, "max_connections": saidMaxConnections} {
-		if l.written(n.At, key) {
+		if l.Written(n.At, key) {
 			s.said |= bit
 		}
 	}
@@ -96,7 +93,7 @@ func (l *loader) serverOf(n *tree.Node) Server {
 func (l *loader) loadServers(entry Server) (found []Server, ok bool) {
 	text, err := literal.ReadText(entry.Address.Path, serversFileMax)
 	if err != nil {
-		l.blame(entry.At, err)
+		l.Blame(entry.At, err)
 		return nil, false
 	}
 	found, issues := ParseServers(text, entry.Address.Path)

@@ -8,31 +8,8 @@ import (
 	"slices"
 
 	"sluice/configs/literal"
-	"sluice/configs/reference"
+	"sluice/configs/table"
 )
-
-// aKey is a key that an object has written, and where.
-type aKey struct {
-	key string
-	at  Position
-}
-
-// onlyFor returns the keys of an object that it has written and that mean something for one protocol only.
-func (l *loader) onlyFor(protocol string, object Position, rows []reference.Row) []aKey {
-	var found []aKey
-	for _, r := range rows {
-		if !l.written(object, r.Key) {
-			continue
-		}
-		at := l.at(object, r.Key, 0)
-		if r.Only == protocol {
-			found = append(found, aKey{r.Key, at})
-		} else if r.Only == "" && r.Shape.Path == "" {
-			found = append(found, l.onlyFor(protocol, at, r.Shape.Rows)...)
-		}
-	}
-	return found
-}
 
 // A meeting is what routes are matched with: the listeners by name and by protocol.
 type meeting struct {
@@ -52,7 +29,7 @@ func (l *loader) meet(c *Config) meeting {
 		m.all = append(m.all, li.Name)
 		m.by[li.Protocol] = append(m.by[li.Protocol], li.Name)
 		m.known[li.Name] = li
-		if l.broken[li.At] {
+		if l.Broken(li.At) {
 			m.known[li.Name], m.sure = nil, false
 		}
 	}
@@ -61,21 +38,21 @@ func (l *loader) meet(c *Config) meeting {
 
 // linkListeners gives the routes of the file their listeners.
 func (l *loader) linkListeners(c *Config) {
-	m, rows := l.meet(c), routes.info()
+	m, rows := l.meet(c), routes.Describe()
 	for i := range c.Routes {
 		r := &c.Routes[i]
-		r.HasSNI = l.written(r.At, "sni") || l.written(r.At, "alpn")
-		if r.HasSNI && !l.written(r.At, "sni") {
+		r.HasSNI = l.Written(r.At, "sni") || l.Written(r.At, "alpn")
+		if r.HasSNI && !l.Written(r.At, "sni") {
 			r.SNI = []string{"*"} // alpn alone: any TLS hello that offers it
 		}
-		http, tcp := l.onlyFor("http", r.At, rows), l.onlyFor("tcp", r.At, rows)
+		http, tcp := l.OnlyFor("http", r.At, rows), l.OnlyFor("tcp", r.At, rows)
 		if !r.Passthrough {
-			tcp = slices.DeleteFunc(tcp, func(k aKey) bool { return k.key == "passthrough" })
+			tcp = slices.DeleteFunc(tcp, func(k table.Key) bool { return k.Key == "passthrough" })
 		}
 		switch {
 		case len(http) > 0 && len(tcp) > 0:
 			l.reportBoth(r, http[0], tcp[0])
-		case l.written(r.At, "listeners"):
+		case l.Written(r.At, "listeners"):
 			l.linkNamed(r, m, http, tcp)
 		default:
 			l.linkDefault(r, m, http, tcp)
@@ -84,13 +61,13 @@ func (l *loader) linkListeners(c *Config) {
 }
 
 // linkNamed checks the listeners that a route names.
-func (l *loader) linkNamed(r *Route, m meeting, http, tcp []aKey) {
+func (l *loader) linkNamed(r *Route, m meeting, http, tcp []table.Key) {
 	for j, name := range r.Listeners {
 		li, ok := m.known[name]
 		switch {
 		case name == "":
 		case !ok:
-			l.Report(l.at(r.At, "listeners", j), fmt.Sprintf("there is no listener %q", name), literal.NearestOrAll(name, m.all, "listeners"))
+			l.Report(l.At(r.At, "listeners", j), fmt.Sprintf("there is no listener %q", name), literal.NearestOrAll(name, m.all, "listeners"))
 		case li == nil:
 		case li.Protocol == "tcp" && len(http) > 0:
 			l.reportMisfit(r, http[0], "http", li)
@@ -103,19 +80,19 @@ func (l *loader) linkNamed(r *Route, m meeting, http, tcp []aKey) {
 }
 
 // reportBoth names two keys that do not go together.
-func (l *loader) reportBoth(r *Route, http, tcp aKey) {
-	l.broken[r.At] = true
+func (l *loader) reportBoth(r *Route, http, tcp table.Key) {
+	l.Break(r.At)
 	if r.Passthrough {
-		l.Report(http.at, fmt.Sprintf("%s is about requests, and a route with passthrough sees none", http.key), "remove it, or remove passthrough and terminate TLS")
+		l.Report(http.At, fmt.Sprintf("%s is about requests, and a route with passthrough sees none", http.Key), "remove it, or remove passthrough and terminate TLS")
 		return
 	}
-	l.Report(http.at, fmt.Sprintf("%s is for http listeners, and %s at line %d for tcp ones", http.key, tcp.key, tcp.at.Line),
+	l.Report(http.At, fmt.Sprintf("%s is for http listeners, and %s at line %d for tcp ones", http.Key, tcp.Key, tcp.At.Line),
 		"a route is for one protocol: make two of it")
 }
 
 // reportMisfit names the key and the listener that do not go together, and both lines.
-func (l *loader) reportMisfit(r *Route, k aKey, only string, li *Listener) {
-	l.broken[r.At] = true
+func (l *loader) reportMisfit(r *Route, k table.Key, only string, li *Listener) {
+	l.Break(r.At)
 	hint := fmt.Sprintf("name %s listeners only, or write protocol: %s there", only, only)
 	switch {
 	case only == "tcp" && r.Passthrough:
@@ -123,14 +100,14 @@ func (l *loader) reportMisfit(r *Route, k aKey, only string, li *Listener) {
 	case only == "tcp" && li.TLS != nil:
 		hint = "write hosts instead, or passthrough: true to pass TLS on as it comes"
 	}
-	l.Report(k.at, fmt.Sprintf("%s is for %s listeners, and listener %q at line %d is %s", k.key, only, li.Name, li.At.Line, li.Protocol), hint)
+	l.Report(k.At, fmt.Sprintf("%s is for %s listeners, and listener %q at line %d is %s", k.Key, only, li.Name, li.At.Line, li.Protocol), hint)
 }
 
 // checkTaken reports a route that would leave nothing to the TLS of a listener.
 func (l *loader) checkTaken(r *Route, li *Listener) {
 	if !r.HasSNI {
-		l.broken[r.At] = true
-		l.Report(l.at(r.At, "passthrough", 0), fmt.Sprintf("passthrough takes every connection of listener %q at line %d, which has tls", li.Name, li.At.Line),
+		l.Break(r.At)
+		l.Report(l.At(r.At, "passthrough", 0), fmt.Sprintf("passthrough takes every connection of listener %q at line %d, which has tls", li.Name, li.At.Line),
 			"write sni or alpn beside it")
 	}
 }
@@ -146,7 +123,7 @@ func (m meeting) passing(r *Route) (names []string) {
 }
 
 // linkDefault gives a route that names no listeners all that fit.
-func (l *loader) linkDefault(r *Route, m meeting, http, tcp []aKey) {
+func (l *loader) linkDefault(r *Route, m meeting, http, tcp []table.Key) {
 	switch {
 	case r.Passthrough:
 		r.Listeners = m.passing(r)
@@ -164,12 +141,12 @@ func (l *loader) linkDefault(r *Route, m meeting, http, tcp []aKey) {
 	if len(tcp) > 0 {
 		keys, only = tcp, "tcp"
 	}
-	l.broken[r.At] = true
+	l.Break(r.At)
 	hint := "write protocol: " + only + " at a listener"
 	if r.Passthrough {
 		hint += "; or tls there, and sni in the route"
 	}
-	l.Report(keys[0].at, fmt.Sprintf("%s is for %s listeners, and there is none", keys[0].key, only), hint)
+	l.Report(keys[0].At, fmt.Sprintf("%s is for %s listeners, and there is none", keys[0].Key, only), hint)
 }
 
 // checkPassthrough reports TLS that would be wrapped in TLS: connections that are passed on as they come are encrypted already.
@@ -197,8 +174,8 @@ func (l *loader) warnWithoutUpstream(c *Config) {
 			continue
 		}
 		for _, key := range []string{"rewrite", "buffer", "upgrade", "connect", "forwarded", "retry", "timeouts"} {
-			if l.written(r.At, key) {
-				l.Warn(l.at(r.At, key, 0), fmt.Sprintf("%s has no effect in a route without upstream", key), "")
+			if l.Written(r.At, key) {
+				l.Warn(l.At(r.At, key, 0), fmt.Sprintf("%s has no effect in a route without upstream", key), "")
 			}
 		}
 	}

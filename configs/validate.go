@@ -31,7 +31,7 @@ func (l *loader) validate(c *Config) {
 	l.checkUpstreams(c)
 	l.checkAdmin(c)
 	if path := c.Runtime.KeyLog; path != "" {
-		l.Warn(l.at(c.Runtime.At, "key_log", 0), "THE SECRETS OF EVERY TLS CONNECTION ARE WRITTEN TO "+path+": whoever has this file can read all that was encrypted",
+		l.Warn(l.At(c.Runtime.At, "key_log", 0), "THE SECRETS OF EVERY TLS CONNECTION ARE WRITTEN TO "+path+": whoever has this file can read all that was encrypted",
 			"remove the key as soon as you have found what you are looking for, and then the file")
 	}
 }
@@ -83,7 +83,7 @@ func (l *loader) checkRouteNames(c *Config) {
 	seen := map[string]Position{}
 	for _, r := range c.Routes {
 		if first, ok := seen[r.Name]; ok {
-			l.Report(l.at(r.At, "name", 0), fmt.Sprintf("the route name %q is taken by the route at line %d", r.Name, first.Line),
+			l.Report(l.At(r.At, "name", 0), fmt.Sprintf("the route name %q is taken by the route at line %d", r.Name, first.Line),
 				"logs and metrics tell routes apart by name")
 			continue
 		}
@@ -97,7 +97,7 @@ func (l *loader) checkAdmin(c *Config) {
 	if b == nil || c.Admin.Token != "" || b.V.Network != "tcp" {
 		return
 	}
-	token := l.at(c.Admin.At, "token", 0)
+	token := l.At(c.Admin.At, "token", 0)
 	if l.Blamed(token) {
 		return // there is one, and it is wrong
 	}
@@ -110,8 +110,8 @@ func (l *loader) checkAdmin(c *Config) {
 // checkLimits compares what one table alone cannot.
 func (l *loader) checkLimits(c *Config) {
 	for _, li := range c.Listeners {
-		if at := li.Limits.At; !l.broken[li.At] && li.Limits.URIBytes > li.Limits.HeaderBytes {
-			l.Report(l.at(at, "uri_bytes", 0), fmt.Sprintf("uri_bytes %s is more than header_bytes %s", li.Limits.URIBytes, li.Limits.HeaderBytes),
+		if at := li.Limits.At; !l.Broken(li.At) && li.Limits.URIBytes > li.Limits.HeaderBytes {
+			l.Report(l.At(at, "uri_bytes", 0), fmt.Sprintf("uri_bytes %s is more than header_bytes %s", li.Limits.URIBytes, li.Limits.HeaderBytes),
 				"the request line is part of the head")
 		}
 	}
@@ -121,7 +121,7 @@ func (l *loader) checkLimits(c *Config) {
 func (l *loader) checkAnswers(c *Config) {
 	for _, r := range c.Routes {
 		if a := r.Respond; a != nil && a.Body != "" && (a.Status == 204 || a.Status == 205 || a.Status == 304) {
-			l.Report(l.at(a.At, "body", 0), fmt.Sprintf("an answer with status %d has no body", a.Status), "remove it, or write another status")
+			l.Report(l.At(a.At, "body", 0), fmt.Sprintf("an answer with status %d has no body", a.Status), "remove it, or write another status")
 		}
 	}
 }
@@ -156,20 +156,20 @@ func (l *loader) warnUnused(c *Config) {
 
 // warnListeners finds rules that no connection of a listener can meet.
 func (l *loader) warnListeners(c *Config) {
-	rows := listeners.info()
+	rows := listeners.Describe()
 	for _, li := range c.Listeners {
 		other := map[string]string{"http": "tcp", "tcp": "http"}[li.Protocol]
-		for _, k := range l.onlyFor(other, li.At, rows) {
-			l.Warn(k.at, fmt.Sprintf("%s has no effect: listener %q is %s", k.key, li.Name, li.Protocol), "")
+		for _, k := range l.OnlyFor(other, li.At, rows) {
+			l.Warn(k.At, fmt.Sprintf("%s has no effect: listener %q is %s", k.Key, li.Name, li.Protocol), "")
 		}
 		for _, key := range []string{"hello", "handshake"} {
-			at := l.at(li.At, "timeouts", 0)
-			if l.written(at, key) && li.TLS == nil && (key == "handshake" || li.Protocol == "http") {
-				l.Warn(l.at(at, key, 0), fmt.Sprintf("%s has no effect: listener %q has no tls", key, li.Name), "")
+			at := l.At(li.At, "timeouts", 0)
+			if l.Written(at, key) && li.TLS == nil && (key == "handshake" || li.Protocol == "http") {
+				l.Warn(l.At(at, key, 0), fmt.Sprintf("%s has no effect: listener %q has no tls", key, li.Name), "")
 			}
 		}
 		if p := li.ProxyProtocol; p.Mode == ProxyOff && len(p.From) > 0 {
-			l.Warn(l.at(p.At, "from", 0), "from has no effect while mode is off", "write mode: accept or mode: require")
+			l.Warn(l.At(p.At, "from", 0), "from has no effect while mode is off", "write mode: accept or mode: require")
 		}
 		unix := len(li.Bind) > 0
 		for _, b := range li.Bind {

@@ -25,7 +25,7 @@ func readCredential[T any](l *loader, at Position, path string, parse func([]byt
 	}
 	text, err := literal.ReadText(path, most)
 	if err != nil {
-		l.blame(at, err)
+		l.Blame(at, err)
 		return v, false
 	}
 	if v, err = parse([]byte(text)); err != nil {
@@ -43,18 +43,18 @@ func (l *loader) checkListenerTLS(li *Listener) {
 		if leaf := l.checkPair(c.At, c.Cert, c.Key); leaf != nil {
 			leaves = append(leaves, leaf)
 			if credential.Nameless(leaf) && t.UnknownSNI == "reject" {
-				l.Warn(l.at(c.At, "cert", 0), c.Cert+" names no host: no client that asks for one gets it", "make it with subjectAltName, or write unknown_sni: default")
+				l.Warn(l.At(c.At, "cert", 0), c.Cert+" names no host: no client that asks for one gets it", "make it with subjectAltName, or write unknown_sni: default")
 			}
 		}
 	}
 	l.checkClients(t)
 	if t.OCSP != "" {
-		at := l.at(t.At, "ocsp", 0)
+		at := l.At(t.At, "ocsp", 0)
 		staples, _ := readCredential(l, at, t.OCSP, credential.Staples)
 		l.remark(at, t.OCSP, credential.JudgeStaples(staples, leaves, l.now))
 	}
 	if t.TicketKeys != "" {
-		at := l.at(t.At, "ticket_keys", 0)
+		at := l.At(t.At, "ticket_keys", 0)
 		readCredential(l, at, t.TicketKeys, credential.TicketKeys)
 		l.warnOpen(at, t.TicketKeys)
 	}
@@ -65,12 +65,12 @@ func (l *loader) checkPair(object Position, cert, key string) *x509.Certificate 
 	if cert == "" {
 		return nil
 	}
-	at := l.at(object, "cert", 0)
+	at := l.At(object, "cert", 0)
 	chain, ok := readCredential(l, at, cert, credential.Chain)
 	private, keyAt := crypto.Signer(nil), at
 	switch {
-	case l.written(object, "key"):
-		if keyAt = l.at(object, "key", 0); !l.Blamed(keyAt) {
+	case l.Written(object, "key"):
+		if keyAt = l.At(object, "key", 0); !l.Blamed(keyAt) {
 			private, _ = readCredential(l, keyAt, key, credential.PrivateKey)
 		}
 	case ok:
@@ -111,24 +111,24 @@ func (l *loader) warnOpen(at Position, path string) {
 // checkClients compares what is said about clients' certificates.
 func (l *loader) checkClients(t *TLS) {
 	const hint = "name a PEM file with the CAs that issue clients' certificates: client_ca: ca.pem"
-	ca, auth := l.written(t.At, "client_ca"), l.at(t.At, "client_auth", 0)
+	ca, auth := l.Written(t.At, "client_ca"), l.At(t.At, "client_auth", 0)
 	switch {
 	case t.ClientAuth != "none" && !ca:
 		l.Report(auth, "client_auth: "+t.ClientAuth+" needs client_ca", hint)
-	case l.written(t.At, "client_crl") && !ca:
-		l.Report(l.at(t.At, "client_crl", 0), "client_crl needs client_ca", hint)
+	case l.Written(t.At, "client_crl") && !ca:
+		l.Report(l.At(t.At, "client_crl", 0), "client_crl needs client_ca", hint)
 	}
 	for _, key := range []string{"client_ca", "client_crl", "client_headers"} {
-		if l.written(t.At, key) && t.ClientAuth == "none" && !l.Blamed(auth) && (key != "client_headers" || t.ClientHeaders) {
-			l.Warn(l.at(t.At, key, 0), key+" has no effect with client_auth: none", "write client_auth: optional or client_auth: require")
+		if l.Written(t.At, key) && t.ClientAuth == "none" && !l.Blamed(auth) && (key != "client_headers" || t.ClientHeaders) {
+			l.Warn(l.At(t.At, key, 0), key+" has no effect with client_auth: none", "write client_auth: optional or client_auth: require")
 		}
 	}
 	var issuers []*x509.Certificate
 	if t.ClientCA != "" {
-		issuers, _ = readCredential(l, l.at(t.At, "client_ca", 0), t.ClientCA, credential.Chain)
+		issuers, _ = readCredential(l, l.At(t.At, "client_ca", 0), t.ClientCA, credential.Chain)
 	}
 	if t.ClientCRL != "" {
-		at := l.at(t.At, "client_crl", 0)
+		at := l.At(t.At, "client_crl", 0)
 		lists, _ := readCredential(l, at, t.ClientCRL, credential.RevocationLists)
 		l.remark(at, t.ClientCRL, credential.JudgeLists(lists, issuers, l.now))
 	}
@@ -143,8 +143,8 @@ func (l *loader) checkUpstreamTLS(u *Upstream) {
 	}
 	if u.TLS != nil {
 		l.checkClientTLS(u.TLS)
-	} else if at := l.at(u.At, "timeouts", 0); l.written(at, "tls") && !l.broken[u.At] {
-		l.Warn(l.at(at, "tls", 0), fmt.Sprintf("tls has no effect: upstream %q has no tls", u.Name), "")
+	} else if at := l.At(u.At, "timeouts", 0); l.Written(at, "tls") && !l.Broken(u.At) {
+		l.Warn(l.At(at, "tls", 0), fmt.Sprintf("tls has no effect: upstream %q has no tls", u.Name), "")
 	}
 	if c := u.Check; c != nil && c.TLS != nil && c.TLS != u.TLS {
 		l.checkClientTLS(c.TLS)
@@ -164,14 +164,14 @@ func (l *loader) refuse(u *Upstream, s Server, at Position) bool {
 // checkClientTLS applies every rule to the TLS that is spoken to servers.
 func (l *loader) checkClientTLS(t *UpstreamTLS) {
 	if t.CA != "" {
-		at := l.at(t.At, "ca", 0)
+		at := l.At(t.At, "ca", 0)
 		readCredential(l, at, t.CA, credential.Chain)
 		if !t.Verify {
 			l.Warn(at, "ca has no effect with verify: false", "")
 		}
 	}
-	if l.written(t.At, "key") && !l.written(t.At, "cert") {
-		l.Report(l.at(t.At, "key", 0), "key needs cert", "name the file of the certificate that belongs to it")
+	if l.Written(t.At, "key") && !l.Written(t.At, "cert") {
+		l.Report(l.At(t.At, "key", 0), "key needs cert", "name the file of the certificate that belongs to it")
 	}
 	l.checkPair(t.At, t.Cert, t.Key)
 }

@@ -10,7 +10,7 @@ import (
 
 // checkUpstreams applies every rule to every upstream.
 func (l *loader) checkUpstreams(c *Config) {
-	found, rows := reached(c), upstreams.info()
+	found, rows := reached(c), upstreams.Describe()
 	for i := range c.Upstreams {
 		u := &c.Upstreams[i]
 		if u.Check != nil {
@@ -53,7 +53,7 @@ func (l *loader) serversOf(u *Upstream) (all []Server) {
 		}
 	}
 	if l.Found > before {
-		l.broken[u.At] = true
+		l.Break(u.At)
 	}
 	return all
 }
@@ -68,12 +68,12 @@ func (l *loader) checkServers(u *Upstream, all []Server) {
 		}
 		seen[s.Address] = s.At
 	}
-	usable := l.broken[u.At]
+	usable := l.Broken(u.At)
 	for _, s := range all {
 		usable = usable || s.Weight > 0 || s.Discover == "srv"
 	}
 	if !usable {
-		l.Report(l.at(u.At, "servers", 0), fmt.Sprintf("upstream %q has no server with a weight above 0", u.Name),
+		l.Report(l.At(u.At, "servers", 0), fmt.Sprintf("upstream %q has no server with a weight above 0", u.Name),
 			"a weight of 0 takes no connections")
 	}
 }
@@ -85,19 +85,19 @@ var httpOnly = []string{"method", "host", "headers", "status", "body"}
 func (l *loader) checkCheck(u *Upstream) {
 	c := u.Check
 	for _, key := range httpOnly {
-		if l.written(c.At, "tcp") && l.written(c.At, key) {
-			l.Report(l.at(c.At, key, 0), fmt.Sprintf("%s is for a check with http, and this one is tcp", key), "write http: /path instead of tcp: true")
+		if l.Written(c.At, "tcp") && l.Written(c.At, key) {
+			l.Report(l.At(c.At, key, 0), fmt.Sprintf("%s is for a check with http, and this one is tcp", key), "write http: /path instead of tcp: true")
 		}
 	}
-	if c.Fast > c.Every && !l.broken[u.At] {
-		l.Report(l.at(c.At, "fast", 0), fmt.Sprintf("fast %s is more than every %s", c.Fast, c.Every), "a server that is changing is asked more often, not less")
+	if c.Fast > c.Every && !l.Broken(u.At) {
+		l.Report(l.At(c.At, "fast", 0), fmt.Sprintf("fast %s is more than every %s", c.Fast, c.Every), "a server that is changing is asked more often, not less")
 	}
 	if c.Body != nil && c.Method == "HEAD" {
-		l.Report(l.at(c.At, "body", 0), "an answer to HEAD has no body", "remove it, or write another method")
+		l.Report(l.At(c.At, "body", 0), "an answer to HEAD has no body", "remove it, or write another method")
 	}
 	for _, s := range u.Servers {
 		if s.Address.Network == "unix" && c.Port != 0 {
-			l.Warn(l.at(c.At, "port", 0), fmt.Sprintf("port has no effect on the server %s", s.Address), "")
+			l.Warn(l.At(c.At, "port", 0), fmt.Sprintf("port has no effect on the server %s", s.Address), "")
 		}
 	}
 }
@@ -107,8 +107,8 @@ func (l *loader) warnTCP(u *Upstream, h *reach, rows []reference.Row) {
 	if len(h.tcp) == 0 {
 		return
 	}
-	for _, k := range l.onlyFor("http", u.At, rows) {
-		l.Warn(k.at, fmt.Sprintf("%s has no effect on listener %s, which is tcp", k.key, inLine(h.tcp)), "write balance: hash and hash_on: client_ip, or another upstream for tcp")
+	for _, k := range l.OnlyFor("http", u.At, rows) {
+		l.Warn(k.At, fmt.Sprintf("%s has no effect on listener %s, which is tcp", k.Key, inLine(h.tcp)), "write balance: hash and hash_on: client_ip, or another upstream for tcp")
 	}
 }
 
@@ -118,8 +118,8 @@ func (l *loader) warnQueue(u *Upstream, all []Server) {
 	for _, s := range all {
 		limited = limited || s.MaxConnections > 0
 	}
-	if at := l.at(u.At, "queue", 0); u.Queue.Size > 0 && !limited && !l.broken[u.At] {
-		l.Warn(l.at(at, "size", 0), fmt.Sprintf("nobody ever waits: upstream %q and its servers have no max_connections", u.Name),
+	if at := l.At(u.At, "queue", 0); u.Queue.Size > 0 && !limited && !l.Broken(u.At) {
+		l.Warn(l.At(at, "size", 0), fmt.Sprintf("nobody ever waits: upstream %q and its servers have no max_connections", u.Name),
 			"write max_connections in the upstream, or at its servers")
 	}
 }
@@ -170,11 +170,11 @@ func reached(c *Config) map[string]*reach {
 func (l *loader) warnHashes(u *Upstream, h *reach) {
 	hashes := u.Balance == "hash" || u.Balance == "maglev"
 	for _, key := range []string{"hash_on", "hash_bound"} {
-		if !hashes && l.written(u.At, key) {
-			l.Warn(l.at(u.At, key, 0), fmt.Sprintf("%s has no effect with balance: %s", key, u.Balance), "write balance: hash or balance: maglev")
+		if !hashes && l.Written(u.At, key) {
+			l.Warn(l.At(u.At, key, 0), fmt.Sprintf("%s has no effect with balance: %s", key, u.Balance), "write balance: hash or balance: maglev")
 		}
 	}
-	at := l.at(u.At, "hash_on", 0)
+	at := l.At(u.At, "hash_on", 0)
 	switch {
 	case !hashes || h == nil || u.HashOn == "client_ip":
 	case u.HashOn != "sni" && len(h.tcp) > 0:

@@ -47,6 +47,14 @@ type Node struct {
 	Pairs []Pair  // of an Object, in file order, repeats included
 }
 
+// All returns the items of a list; anything else is a list of itself.
+func (n *Node) All() []*Node {
+	if n.Kind == List {
+		return n.Items
+	}
+	return []*Node{n}
+}
+
 // A Pair is a key of an Object with its value, which is never nil.
 type Pair struct {
 	Key   string

@@ -54,6 +54,7 @@ var arrows = []Arrow{
 	{From: "engine/limit", Libraries: sys},
 	{From: "configs", To: []string{"configs/**"}, Libraries: yaml},
 	{From: "configs/kinds", To: []string{"configs/literal"}},
+	{From: "configs/table", To: []string{"configs/compare", "configs/foreign", "configs/kinds", "configs/literal", "configs/reference", "configs/tree"}},
 	{From: "configs/**", Libraries: yaml},
 
 	// Rows 1 to 3: the reactor, moving bytes, sockets; beside them the waist of requests.
